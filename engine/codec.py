@@ -35,6 +35,8 @@ LATENT_CHANNELS = 64
 LATENT_RATE = 25
 FFT_SIZE = pyworld.get_cheaptrick_fft_size(WORLD_RATE, 71.0)
 _F0_LIMITS = (60.0, 600.0)
+#: Twice what the corpus holds; beyond it the envelope overflows.
+_CEPSTRUM_LIMITS = (-40.0, 12.0)
 
 
 def analyse(audio: Array) -> Array:
@@ -64,7 +66,7 @@ def synthesise(features: Array) -> Array:
     values = np.nan_to_num(features.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     f0 = np.exp(np.clip(values[:, LOG_F0], *np.log(_F0_LIMITS)))
     f0[values[:, VOICING] < 0.5] = 0.0
-    cepstra = np.ascontiguousarray(np.clip(values[:, :CEPSTRA], -40.0, 20.0))
+    cepstra = np.ascontiguousarray(np.clip(values[:, :CEPSTRA], *_CEPSTRUM_LIMITS))
     envelope = pyworld.decode_spectral_envelope(cepstra, WORLD_RATE, FFT_SIZE)
     bands = np.ascontiguousarray(np.clip(values[:, APERIODICITY:], -60.0, 0.0))
     audio = pyworld.synthesize(
@@ -75,6 +77,8 @@ def synthesise(features: Array) -> Array:
         FRAME_MS,
     )
     length = len(features) * int(WORLD_RATE * FRAME_MS / 1000)
+    # wild latents may blow up; what no ear could bear is cut before it overflows
+    audio = np.clip(np.nan_to_num(audio), -1e6, 1e6)
     return np.pad(audio, (0, max(0, length - len(audio))))[:length].astype(np.float32)
 
 

@@ -171,7 +171,18 @@ def fit_plan(lyrics: Lyrics, genre: str, voice: Voice, seconds: float, seed: int
         else:
             high = middle
     plan = make_plan(lyrics, genre, voice, high, seed)
-    return plan.model_copy(update={"frames": frames})
+    return plan.model_copy(update={"frames": frames, "notes": _spread(plan.notes, frames - plan.frames)})
+
+
+def _spread(notes: tuple[Note, ...], spare: int) -> tuple[Note, ...]:
+    """Give up to one spare frame to each note, evenly: whole frames per syllable make the tempo jump in steps."""
+    spare = min(spare, len(notes))
+    given, out = 0, []
+    for number, note in enumerate(notes, 1):
+        extra = number * spare // len(notes) - given
+        out.append(note.model_copy(update={"start": note.start + given, "frames": note.frames + extra}))
+        given += extra
+    return tuple(out)
 
 
 def _length(lyrics: Lyrics, genre: str, voice: Voice, bpm: float, seed: int) -> int:

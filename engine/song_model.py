@@ -92,16 +92,16 @@ def load_song_model(
     config: dict[str, Any] = {}
     if (folder / CONFIG_FILE).is_file():
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        pipeline = _load_tiny(folder)
+        pipeline = _load_tiny(folder, dtype)
     else:
-        pipeline = _load_diffusers(where)
+        pipeline = _load_diffusers(where, dtype)
     chosen = preset or config.get("preset") or ("base" if "base" in str(where) or "sft" in str(where) else "turbo")
     if chosen not in PRESETS:
         raise ModelError(f"there is no preset {chosen!r}: choose one of {', '.join(PRESETS)}")
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
     for part in (pipeline.transformer, pipeline.condition_encoder, pipeline.text_encoder):
-        part.to(dtype).eval().requires_grad_(False)
+        part.eval().requires_grad_(False)
     heads = config.get("lyric_alignment_layers_config")
     if heads is None:
         layers = pipeline.transformer.config.num_hidden_layers
@@ -115,16 +115,15 @@ def load_song_model(
     )
 
 
-def _load_tiny(folder: Path) -> AceStepPipeline:
-    # transformers announces every fp16 weight that is widened; the shipped weights are fp16 by design
+def _load_tiny(folder: Path, dtype: torch.dtype) -> AceStepPipeline:
     try:
         return AceStepPipeline(
             vae=WorldCodec.from_pretrained(folder / "vae"),
-            text_encoder=Qwen3Model.from_pretrained(folder / "text_encoder", dtype=torch.float32),
+            text_encoder=Qwen3Model.from_pretrained(folder / "text_encoder", dtype=dtype),
             tokenizer=SongTokenizer.from_pretrained(folder / "tokenizer"),
-            transformer=AceStepTransformer1DModel.from_pretrained(folder / "transformer", torch_dtype=torch.float32),
+            transformer=AceStepTransformer1DModel.from_pretrained(folder / "transformer", torch_dtype=dtype),
             condition_encoder=AceStepConditionEncoder.from_pretrained(
-                folder / "condition_encoder", torch_dtype=torch.float32
+                folder / "condition_encoder", torch_dtype=dtype
             ),
             scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
         )
@@ -135,7 +134,7 @@ def _load_tiny(folder: Path) -> AceStepPipeline:
         ) from error
 
 
-def _load_diffusers(where: str | Path) -> AceStepPipeline:
+def _load_diffusers(where: str | Path, dtype: torch.dtype) -> AceStepPipeline:
     folder = Path(where)
     if folder.exists() and not (folder / "model_index.json").is_file():
         raise ModelError(
@@ -143,7 +142,7 @@ def _load_diffusers(where: str | Path) -> AceStepPipeline:
             "(diffusers layout)"
         )
     try:
-        return AceStepPipeline.from_pretrained(str(where), use_safetensors=True)
+        return AceStepPipeline.from_pretrained(str(where), torch_dtype=dtype, use_safetensors=True)
     except Exception as error:  # the hub client raises many kinds
         raise ModelError(
             f"cannot load the song model {str(where)!r} ({type(error).__name__}: "

@@ -256,7 +256,7 @@ def train(
         smooth = list(now) if smooth is None else [0.98 * a + 0.02 * b for a, b in zip(smooth, now, strict=True)]
         sung += len(numbers)
         checked = None
-        if trainer.step % options.validate_every == 0 or trainer.step == options.steps:
+        if validation and (trainer.step % options.validate_every == 0 or trainer.step == options.steps):
             checked = trainer.validate(validation)
         rate = sung / (time.monotonic() - started)
         listen(Progress(trainer.step, options.steps, *smooth, rate, trainer.learning_rate(), checked))

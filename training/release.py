@@ -3,6 +3,7 @@ know."""
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import tempfile
@@ -28,11 +29,11 @@ def release(parts: TinyParts, codec: WorldCodec, tokenizer: SongTokenizer, folde
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".release-") as work:
         made = Path(work)
-        half: Any = {name: getattr(parts, name) for name in ("text_encoder", "transformer", "condition_encoder")}
-        for name, module in half.items():
-            copy = type(module)(module.config) if name == "text_encoder" else type(module).from_config(module.config)
-            copy.load_state_dict(module.state_dict())
-            copy.to(torch.float16).save_pretrained(made / name, safe_serialization=True)
+        for name in ("text_encoder", "transformer", "condition_encoder"):
+            half: Any = copy.deepcopy(getattr(parts, name))
+            for tensor in (*half.parameters(), *half.buffers()):
+                tensor.data = tensor.data.to(torch.float16)
+            half.save_pretrained(made / name, safe_serialization=True)
         codec.save_pretrained(made / "vae", safe_serialization=True)
         tokenizer.save_pretrained(made / "tokenizer")
         FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0).save_pretrained(made / "scheduler")
