@@ -1,0 +1,36 @@
+import pytest
+
+from engine.errors import RequestError
+from engine.request import read_request
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lyrics": "a" * 100_000}, "lyrics has 100,000 characters, at most 5,000 are allowed; shorten"),
+        ({"lyrics": "😀😀😀"}, "no word in '😀😀😀' can be sung: write English words"),
+        ({"lyrics": "你好世界"}, "can be sung"),
+        ({"duration": 0}, "duration is '0': .* greater than or equal to 0.5; leave it out"),
+        ({"duration": 1e9}, "less than or equal to 600"),
+        ({"duration": float("nan")}, "finite"),
+        ({"steps": 0}, "steps is '0'"),
+        ({"seed": -1}, "seed is '-1'"),
+        ({"tempo": 10}, "beats per minute"),
+        ({"durations": [0.2, 99]}, "syllable 2 would last 99 s"),
+        ({"duration": 8, "tempo": 120}, "duration and tempo contradict each other"),
+        ({"captoin": "folk"}, "captoin is not a field of a song request"),
+        ({"lyrics": 5}, "lyrics is '5': input should be a valid string"),
+    ],
+)
+def test_bad_requests_name_value_limit_and_remedy(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        read_request(fields)
+
+
+@pytest.mark.parametrize("lyrics", ["", "[verse]", "hello\x00world", "  \n", "one 😀 word"])
+def test_unusual_but_singable_requests_pass(lyrics: str) -> None:
+    assert read_request({"lyrics": lyrics, "caption": "xyzzy \x00"}).lyrics == lyrics
+
+
+def test_a_seed_is_drawn_where_none_is_given() -> None:
+    assert len({read_request({}).seed for _ in range(8)}) > 1
