@@ -7,7 +7,7 @@ right. May be stopped and started again: what was sung and judged stays in ``cli
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,8 +17,12 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from engine.request import SongRequest
+    from eval.alignment import HeadAccuracy
     from eval.clips import Clip
     from eval.targets import Listen, Sing, Sung
+
+    Align = Callable[[Sequence[Clip]], Sequence[HeadAccuracy]]
 
 TINY_MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny"
 #: Seeds count up from the first over 120 prompts and must stay below the engine's limit.
@@ -39,6 +43,9 @@ class Options:
     device: str = "cpu"
     compute_type: str = "int8"
     threads: int | None = None
+    # beside the prompts
+    recordings: Path | None = None
+    alignment: int = 24
     # results
     out: Path = Path("outputs/measure")
 
@@ -54,18 +61,41 @@ def measure(
     device: Annotated[str, typer.Option(help="Where the judge listens: cpu or cuda.")] = "cpu",
     compute_type: Annotated[str, typer.Option(help="The judge's arithmetic: int8, float16, float32.")] = "int8",
     threads: Annotated[int | None, typer.Option(min=1, help="Cores the judge may use; by default up to four.")] = None,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Also judge the recordings of `choirmaster recordings`, the ceiling.")
+    ] = None,
+    alignment: Annotated[
+        int, typer.Option(min=0, max=120, help="Songs whose attention maps are compared with the word timings.")
+    ] = 24,
     out: Annotated[Path, typer.Option(help="Folder for clips.jsonl and targets.json.")] = Path("outputs/measure"),
 ) -> None:
     """Measure how well the words come through: single lines and whole songs of thirty genres."""
-    options = Options(model or str(TINY_MODEL), steps, seed, limit, judge, device, compute_type, threads, out)
+    options = Options(
+        model or str(TINY_MODEL),
+        steps,
+        seed,
+        limit,
+        judge,
+        device,
+        compute_type,
+        threads,
+        recordings,
+        alignment,
+        out,
+    )
     if status := run(options):
         raise typer.Exit(status)
 
 
-def run(options: Options, sing: Sing | None = None, listen: Listen | None = None) -> int:
+def run(
+    options: Options,
+    sing: Sing | None = None,
+    listen: Listen | None = None,
+    align: Align | None = None,
+) -> int:
     """Do the verb; its exit status: 1 when a clip failed, 130 when stopped.
 
-    ``sing`` and ``listen`` stand in for the engine and the judge.
+    ``sing``, ``listen`` and ``align`` stand in for the engine, the judge and the measurement of attention.
     """
     from rich.console import Console
 
@@ -73,7 +103,8 @@ def run(options: Options, sing: Sing | None = None, listen: Listen | None = None
     from eval.clips import ClipLog, clip_key, plan_clips
     from eval.judge import Judge
     from eval.prompts import read_prompts
-    from eval.tables import genre_table, target_table
+    from eval.recordings import Player, read_recordings, recordings_fingerprint
+    from eval.tables import alignment_table, genre_table, target_table
     from eval.targets import Failure, folder_fingerprint, measure_clips, read_coverage, run_name, summarise
 
     progress, output = Console(stderr=True), Console()
@@ -82,33 +113,51 @@ def run(options: Options, sing: Sing | None = None, listen: Listen | None = None
     prompts = read_prompts()
     covered = read_coverage(Path(options.model), (p.genre for p in prompts))
     clips = plan_clips(prompts, options.seed, options.limit)
+    recorded = read_recordings(options.recordings) if options.recordings else ()
     judge = Judge(options.judge, options.device, options.compute_type, options.threads)
+    judging: dict[str, Any] = {"judge": judge.title, "judge_settings": asdict(judge.settings)}
     settings: dict[str, Any] = {
         "model": folder_fingerprint(Path(options.model)),
         "steps": options.steps,
-        "judge": judge.title,
-        "judge_settings": asdict(judge.settings),
+        **judging,
     }
     name = run_name(settings)
+    played = run_name(recordings_fingerprint(options.recordings, recorded), judging) if options.recordings else ""
     log = ClipLog(options.out / "clips.jsonl")
     failures: tuple[Failure, ...] = ()
     status = 0
+    heads: tuple[HeadAccuracy, ...] = ()
+    todo = {clip_key(c) for c in clips} - {clip_key(c) for c in log.read(name)}
+    to_play = {clip_key(c) for c in recorded} - {clip_key(c) for c in log.read(played)}
     try:
-        if {clip_key(c) for c in clips} - {clip_key(c) for c in log.read(name)}:
-            # Both before the first song: a missing judge should not be found out after it was sung.
+        # Both before the first song: a missing judge should not be found out after it was sung.
+        if todo or to_play:
             listen = listen or _judge(judge)
-            sing = sing or _engine(options.model, options.steps)
-            with _progress(progress, len(clips)) as advance:
+        if (todo and sing is None) or (options.alignment and align is None):
+            engine = _Engine(options.model, options.steps)
+            sing, align = sing or engine.sing, align or engine.align
+        if todo and sing and listen:
+            with _progress(progress, "singing", len(clips)) as advance:
                 failures = measure_clips(clips, sing, listen, log, name, advance)
+        if to_play and listen and options.recordings:
+            with _progress(progress, "playing", len(recorded)) as advance:
+                failures += measure_clips(recorded, Player(options.recordings), listen, log, played, advance)
+        if options.alignment and align:
+            songs = [c for c in clips if c.kind == "song"][: options.alignment]
+            with progress.status(f"reading the attention of {len(songs)} songs"):
+                heads = tuple(align(songs))
     except KeyboardInterrupt:
         progress.print("Stopped. The same command goes on from here.")
         status = 130
-    report = summarise(clips, log.read(name), covered, failures)
+    report = summarise(clips, log.read(name), covered, failures, log.read(played))
     document = {"model_folder": options.model, "seed": options.seed, "limit": options.limit, "run": name, **settings}
-    text = json.dumps({**document, **asdict(report)}, indent=1, ensure_ascii=False) + "\n"
+    results = {**document, **asdict(report), "attention_heads": [asdict(h) for h in heads]}
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
     write_text_atomically(options.out / "targets.json", text)
     output.print(target_table(report, judge.title, covered is not None))
     output.print(genre_table(report))
+    if heads:
+        output.print(alignment_table(heads))
     for failure in report.failures:
         progress.print(f"not measured: {failure.kind} of {failure.prompt}: {failure.reason}", markup=False)
     return status or (1 if failures else 0)
@@ -117,13 +166,13 @@ def run(options: Options, sing: Sing | None = None, listen: Listen | None = None
 class _progress:
     """A bar on ``console``; calling what it enters advances it by one clip."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, title: str, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
         )
-        self._task = self._bar.add_task("singing", total=total)
+        self._task = self._bar.add_task(title, total=total)
 
     def __enter__(self) -> Callable[[Clip], None]:
         self._bar.start()
@@ -133,18 +182,29 @@ class _progress:
         self._bar.stop()
 
 
-def _engine(model: str, steps: int | None) -> Sing:
-    from engine.request import read_request
-    from engine.singer import Singer
-    from engine.song_model import load_song_model
+class _Engine:
+    """The song model, loaded once for singing and for reading its attention."""
 
-    singer = Singer(load_song_model(model))
+    def __init__(self, model: str, steps: int | None) -> None:
+        from engine.singer import Singer
+        from engine.song_model import load_song_model
 
-    def sing(clip: Clip) -> Sung:
-        fields = {"caption": clip.caption, "lyrics": clip.lyrics, "seed": clip.seed, "steps": steps}
-        return singer.sing(read_request(fields))
+        self.singer, self.steps = Singer(load_song_model(model)), steps
 
-    return sing
+    def request(self, clip: Clip) -> SongRequest:
+        from engine.request import read_request
+
+        return read_request({"caption": clip.caption, "lyrics": clip.lyrics, "seed": clip.seed, "steps": self.steps})
+
+    def sing(self, clip: Clip) -> Sung:
+        return self.singer.sing(self.request(clip))
+
+    def align(self, clips: Sequence[Clip]) -> list[HeadAccuracy]:
+        from eval.alignment import measure_alignment
+
+        if not self.singer.model.planned:  # without a plan nobody knows when a word is sung
+            return []
+        return measure_alignment(self.singer, [self.request(clip) for clip in clips])
 
 
 def _judge(judge: Any) -> Listen:

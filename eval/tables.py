@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.table import Table
 
+from eval.alignment import HeadAccuracy
 from eval.targets import Report
 
 
@@ -26,12 +29,25 @@ def target_table(report: Report, judge: str, has_coverage: bool) -> Table:
 
 
 def genre_table(report: Report) -> Table:
-    """Micro WER of each genre, best songs first; a star marks the well-covered ones."""
+    """Micro WER of each genre, best songs first; a star marks the well-covered ones, recordings beside."""
     table = Table(box=box.MARKDOWN)
-    for name in ("genre", "line WER", "song WER", "songs"):
+    columns = ["genre", "line WER", "song WER", "songs"]
+    recorded = any(g.song_ceiling is not None or g.line_ceiling is not None for g in report.genres)
+    for name in columns + ["recorded lines", "recorded songs"] * recorded:
         table.add_column(name, justify="left" if name == "genre" else "right")
     for g in sorted(report.genres, key=lambda g: (g.song_wer is None, g.song_wer or 0.0, g.genre)):
-        table.add_row(g.genre + (" *" if g.well_covered else ""), _rate(g.line_wer), _rate(g.song_wer), str(g.songs))
+        cells = [g.genre + (" *" if g.well_covered else ""), _rate(g.line_wer), _rate(g.song_wer), str(g.songs)]
+        table.add_row(*cells, *[_rate(g.line_ceiling), _rate(g.song_ceiling)] * recorded)
+    return table
+
+
+def alignment_table(heads: Sequence[HeadAccuracy], most: int = 6) -> Table:
+    """The best attention heads, with the accuracy of the same maps read with the words shuffled."""
+    table = Table(box=box.MARKDOWN)
+    for name in ("layer", "head", "word-argmax accuracy", "words shuffled", "frames"):
+        table.add_column(name, justify="right")
+    for h in heads[:most]:
+        table.add_row(str(h.layer), str(h.head), f"{h.accuracy:.3f}", f"{h.chance:.3f}", str(h.frames))
     return table
 
 

@@ -64,6 +64,8 @@ class GenreFigure:
     line_wer: float | None
     song_wer: float | None
     songs: int
+    line_ceiling: float | None = None  # of the corpus's own recordings
+    song_ceiling: float | None = None
 
 
 @dataclass(frozen=True)
@@ -167,21 +169,23 @@ def measure_clips(
 
 
 def summarise(
-    clips: Sequence[Clip], sung: Sequence[SungClip], covered: Sequence[str] | None, failures: Sequence[Failure] = ()
+    clips: Sequence[Clip],
+    sung: Sequence[SungClip],
+    covered: Sequence[str] | None,
+    failures: Sequence[Failure] = (),
+    recordings: Sequence[SungClip] = (),
 ) -> Report:
-    """Figures over those of ``clips`` that were sung; rows without a clip are left out."""
+    """Figures over those of ``clips`` that were sung; rows without a clip are left out.
+
+    ``recordings`` are judged clips of the corpus itself; they get rows and columns of their own.
+    """
     planned = {clip_key(c) for c in clips}
     chosen = list({k: c for c in sung if (k := clip_key(c)) in planned}.values())
     scored = [(c, score(c.lyrics, c.heard)) for c in chosen]
-    figures: list[Figure] = []
-    for kind, label in (("line", "single lines"), ("song", "four-line songs")):
-        pairs = [(c, e) for c, e in scored if c.kind == kind]
-        figures += _figure(f"{label}, all genres", pairs)
-        if covered is not None:
-            figures += _figure(f"{label}, well-covered genres", [(c, e) for c, e in pairs if c.genre in covered])
+    ceiling = [(c, score(c.lyrics, c.heard)) for c in recordings]
     return Report(
-        figures=tuple(figures),
-        genres=tuple(_genre(g, scored, covered or ()) for g in dict.fromkeys(c.genre for c in chosen)),
+        figures=(*_figures(scored, covered), *_figures(ceiling, covered, "corpus recordings, ")),
+        genres=tuple(_genre(g, scored, ceiling, covered or ()) for g in dict.fromkeys(c.genre for c in chosen)),
         speed=_speed([c for c in chosen if c.kind == "song"]),
         planned=len(clips),
         measured=len(chosen),
@@ -204,6 +208,19 @@ def _sung(clip: Clip, run: str, heard: Heard, sing_seconds: float) -> SungClip:
     )
 
 
+def _figures(
+    scored: Sequence[tuple[SungClip, WordErrors]], covered: Sequence[str] | None, prefix: str = ""
+) -> list[Figure]:
+    figures: list[Figure] = []
+    for kind, label in (("line", "single lines"), ("song", "four-line songs")):
+        pairs = [(c, e) for c, e in scored if c.kind == kind]
+        figures += _figure(f"{prefix}{label}, all genres", pairs)
+        if covered is not None:
+            inside = [(c, e) for c, e in pairs if c.genre in covered]
+            figures += _figure(f"{prefix}{label}, well-covered genres", inside)
+    return figures
+
+
 def _figure(label: str, pairs: Sequence[tuple[SungClip, WordErrors]]) -> list[Figure]:
     if not pairs:
         return []
@@ -213,15 +230,24 @@ def _figure(label: str, pairs: Sequence[tuple[SungClip, WordErrors]]) -> list[Fi
     return [Figure(label, len(errors), words, interval, macro_wer(errors), micro_cer(errors))]
 
 
-def _genre(genre: str, scored: Sequence[tuple[SungClip, WordErrors]], covered: Sequence[str]) -> GenreFigure:
-    lines = [e for c, e in scored if c.genre == genre and c.kind == "line"]
-    songs = [e for c, e in scored if c.genre == genre and c.kind == "song"]
+def _genre(
+    genre: str,
+    scored: Sequence[tuple[SungClip, WordErrors]],
+    ceiling: Sequence[tuple[SungClip, WordErrors]],
+    covered: Sequence[str],
+) -> GenreFigure:
+    def wer(pairs: Sequence[tuple[SungClip, WordErrors]], kind: Kind) -> float | None:
+        found = [e for c, e in pairs if c.genre == genre and c.kind == kind]
+        return micro_wer(found) if found else None
+
     return GenreFigure(
         genre=genre,
         well_covered=genre in covered,
-        line_wer=micro_wer(lines) if lines else None,
-        song_wer=micro_wer(songs) if songs else None,
-        songs=len(songs),
+        line_wer=wer(scored, "line"),
+        song_wer=wer(scored, "song"),
+        songs=sum(c.genre == genre and c.kind == "song" for c, _ in scored),
+        line_ceiling=wer(ceiling, "line"),
+        song_ceiling=wer(ceiling, "song"),
     )
 
 

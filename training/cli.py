@@ -1,4 +1,5 @@
-"""The ``pretrain`` verb: from text files to the embedded song model, in stages that can each be stopped and resumed."""
+"""The verbs ``pretrain``, from text files to the embedded song model in stages that can each be stopped and resumed,
+and ``recordings``, the corpus's own songs as sound files."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ def pretrain(
         "work/tiny"
     ),
     out: Annotated[Path | None, typer.Option(help="Where the model goes; by default WORK/model.")] = None,
-    lines: Annotated[int, typer.Option(min=200, help="Spoken lines in the bank.")] = 5600,
-    songs: Annotated[int, typer.Option(min=64, help="Sung songs in the corpus.")] = 40000,
+    lines: Annotated[int, typer.Option(min=200, help="Spoken lines in the bank.")] = 4200,
+    songs: Annotated[int, typer.Option(min=64, help="Sung songs in the corpus.")] = 32000,
     steps: Annotated[int, typer.Option(min=1, help="Training steps; may be raised before the last third.")] = 9000,
     seed: Annotated[int, typer.Option(min=0, help="Of the weights and of the order of songs.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Processes that build the corpus.")] = 2,
@@ -73,6 +74,30 @@ def pretrain(
     folder = out or work / "model"
     release(trainer.average, codec, tokenizer, folder)
     typer.echo(f"step {trainer.step} of {steps}; the model is in {folder}, the log in {work / 'log.jsonl'}")
+
+
+def recordings(
+    work: Annotated[Path, typer.Option(help="Folder of a `choirmaster pretrain` that has built its corpus.")] = Path(
+        "work/tiny"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the sound files and recordings.jsonl.")] = Path(
+        "outputs/recordings"
+    ),
+    per_genre: Annotated[int, typer.Option(min=1, max=100, help="Lines, and songs, of each genre.")] = 4,
+) -> None:
+    """Write the corpus's own recordings as sound files, for `choirmaster measure --recordings`."""
+    from engine.codec import WorldCodec
+    from engine.errors import ModelError
+    from training.recordings import record_songs
+    from training.speech import read_bank
+
+    if not (work / "codec" / "config.json").is_file():
+        raise ModelError(
+            f"{work} holds no finished corpus: build it with `choirmaster pretrain --work {work} --corpus-only`"
+        )
+    codec = WorldCodec.from_pretrained(work / "codec")
+    _show("recording songs", record_songs(read_bank(work / "speech"), codec, out, per_genre))
+    typer.echo(f"the recordings are in {out}")
 
 
 def silence_latent(bank: Bank, codec: WorldCodec) -> torch.Tensor:

@@ -70,10 +70,18 @@ class ClipRecord:
 
 
 def draw_song(
-    bank: Bank, singer: Singer, tokenizer: SongTokenizer, rng: random.Random, lines: int | None = None
+    bank: Bank,
+    singer: Singer,
+    tokenizer: SongTokenizer,
+    rng: random.Random,
+    lines: int | None = None,
+    genre: str | None = None,
 ) -> tuple[Sung, Clip, ClipRecord]:
-    """Draw, plan and sing one song; the clip's latents are left empty until a codec is fitted."""
-    genre = rng.choices(list(STYLES), [s.coverage.share for s in STYLES.values()])[0]
+    """Draw, plan and sing one song; the clip's latents are left empty until a codec is fitted.
+
+    A given number of lines means true lyrics, as for validation; a given genre is not drawn.
+    """
+    genre = genre or rng.choices(list(STYLES), [s.coverage.share for s in STYLES.values()])[0]
     style = STYLES[genre]
     voice = GENRES[genre].voice if rng.random() < 0.7 else rng.choice(("low", "high"))
     bpm = bpm_of(genre, None, rng) if rng.random() < 0.85 else rng.uniform(BPM_LIMITS[0] + 10, BPM_LIMITS[1] - 10)

@@ -196,7 +196,7 @@ def verb(tmp_path: Path) -> Verb:
 
     def run(limit: int, steps: int | None = None, bad: tuple[str, ...] = ()) -> tuple[int, FakeStage]:
         stage = FakeStage(bad)
-        options = cli.Options(model=str(model), out=tmp_path / "out", limit=limit, steps=steps)
+        options = cli.Options(model=str(model), out=tmp_path / "out", limit=limit, steps=steps, alignment=0)
         return cli.run(options, stage.sing, stage.listen), stage
 
     return run
