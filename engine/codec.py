@@ -123,7 +123,7 @@ class WorldCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
     scale: torch.Tensor
     basis: torch.Tensor
 
-    @register_to_config  # type: ignore[misc]
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         sampling_rate: int = 48000,

@@ -249,7 +249,8 @@ def _instrumental(
             f"an instrumental may last from {(LEAD_FRAMES + TAIL_FRAMES + MIN_NOTE_FRAMES) / FRAME_RATE:.2f} to "
             f"{MAX_FRAMES / FRAME_RATE:.0f} s, not {frames / FRAME_RATE:g} s"
         )
-    notes, at, end = [], LEAD_FRAMES, frames - TAIL_FRAMES
+    notes: list[Note] = []
+    at, end = LEAD_FRAMES, frames - TAIL_FRAMES
     while end - at >= MIN_NOTE_FRAMES:
         length = max(MIN_NOTE_FRAMES, round(unit * 1.5 * rhythm[len(notes) % len(rhythm)]))
         if end - at - length < MIN_NOTE_FRAMES:

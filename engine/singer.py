@@ -45,7 +45,7 @@ class Song:
 
     @property
     def seconds(self) -> float:
-        return self.audio.shape[1] / self.sampling_rate
+        return float(self.audio.shape[1] / self.sampling_rate)
 
 
 @dataclass(frozen=True)

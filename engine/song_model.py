@@ -122,9 +122,7 @@ def _load_tiny(folder: Path, dtype: torch.dtype) -> AceStepPipeline:
             text_encoder=Qwen3Model.from_pretrained(folder / "text_encoder", dtype=dtype),
             tokenizer=SongTokenizer.from_pretrained(folder / "tokenizer"),
             transformer=AceStepTransformer1DModel.from_pretrained(folder / "transformer", torch_dtype=dtype),
-            condition_encoder=AceStepConditionEncoder.from_pretrained(
-                folder / "condition_encoder", torch_dtype=dtype
-            ),
+            condition_encoder=AceStepConditionEncoder.from_pretrained(folder / "condition_encoder", torch_dtype=dtype),
             scheduler=FlowMatchEulerDiscreteScheduler.from_pretrained(folder / "scheduler"),
         )
     except (OSError, ValueError, KeyError) as error:

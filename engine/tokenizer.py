@@ -88,7 +88,7 @@ def build_vocabulary() -> list[str]:
     ]
 
 
-class SongTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
+class SongTokenizer(PreTrainedTokenizer):
     """Tokenizer of the tiny song model; ``vocab.json`` lists its tokens in order of their ids."""
 
     vocab_files_names = {"vocab_file": VOCAB_FILE}  # noqa: RUF012
@@ -100,7 +100,7 @@ class SongTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
         self._ids = {token: i for i, token in enumerate(tokens)}
         for name in ("pad", "bos", "eos", "unk"):
             kwargs[f"{name}_token"] = f"<{name}>"
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
 
     @property
     def vocab_size(self) -> int:
@@ -109,7 +109,9 @@ class SongTokenizer(PreTrainedTokenizer):  # type: ignore[misc]
     def get_vocab(self) -> dict[str, int]:
         return dict(self._ids)
 
-    def tokenize(self, text: str, **kwargs: Any) -> list[str]:
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
+    ) -> list[str]:
         """Tokens of an ACE-Step prompt, or of a bare caption. Overridden so that ``<eos>`` typed by a user stays
         text."""
         _, is_lyric, lyrics = text.partition("# Lyric\n")

@@ -6,6 +6,8 @@ softmax explicitly so that a loss can be put on it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -28,7 +30,7 @@ class TrainingCrossAttention:
 
     def __call__(
         self,
-        attn: nn.Module,
+        attn: Any,
         hidden_states: torch.Tensor,
         encoder_hidden_states: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -54,7 +56,8 @@ class TrainingCrossAttention:
 def attach(transformer: nn.Module) -> list[TrainingCrossAttention]:
     """Put a training processor on every cross-attention; returns them in layer order."""
     processors = []
-    for number, layer in enumerate(transformer.layers):
+    layers: Any = transformer.layers
+    for number, layer in enumerate(layers):
         processor = TrainingCrossAttention(number in SUPERVISED_LAYERS)
         layer.cross_attn.set_processor(processor)
         processors.append(processor)

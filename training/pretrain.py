@@ -217,7 +217,7 @@ class Pretrainer:
         """Go on where :meth:`save` left off."""
         from safetensors import safe_open
 
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as file:
             self.step = int(file.metadata()["step"])
         tensors = load_file(path)
         for prefix, module in (("parts.", self.parts), ("average.", self.average)):
@@ -248,18 +248,27 @@ def train(
     order = batches(clips, options.batch, options.seed)
     for _ in range(trainer.step):
         next(order)
-    smooth: list[float] | None = None
+    smooth: tuple[float, float, float] | None = None
     started, sung = time.monotonic(), 0
     while trainer.step < options.steps and not stop():
         numbers = next(order)
         now = trainer.train_step(collate([clips[i] for i in numbers]))
-        smooth = list(now) if smooth is None else [0.98 * a + 0.02 * b for a, b in zip(smooth, now, strict=True)]
+        smooth = now if smooth is None else _blend(smooth, now)
         sung += len(numbers)
         checked = None
         if validation and (trainer.step % options.validate_every == 0 or trainer.step == options.steps):
             checked = trainer.validate(validation)
         rate = sung / (time.monotonic() - started)
-        listen(Progress(trainer.step, options.steps, *smooth, rate, trainer.learning_rate(), checked))
+        loss, alignment, accuracy = smooth
+        rated = Progress(trainer.step, options.steps, loss, alignment, accuracy, rate, trainer.learning_rate(), checked)
+        listen(rated)
         if trainer.step % options.save_every == 0:
             trainer.save(checkpoint)
     trainer.save(checkpoint)
+
+
+def _blend(
+    smooth: tuple[float, float, float], now: tuple[float, float, float], keep: float = 0.98
+) -> tuple[float, float, float]:
+    first, second, third = (keep * a + (1 - keep) * b for a, b in zip(smooth, now, strict=True))
+    return first, second, third

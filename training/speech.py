@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,8 @@ class Speaker:
         phones = [p for sentence in self.voice.phonemize(text) for p in sentence]
         ids = self.voice.phonemes_to_ids(phones)
         config = SynthesisConfig(noise_scale=NOISE_SCALE, noise_w_scale=NOISE_SCALE, length_scale=LENGTH_SCALE)
-        audio, samples = self.voice.phoneme_ids_to_audio(ids, config, include_alignments=True)
+        found: Any = self.voice.phoneme_ids_to_audio(ids, config, include_alignments=True)
+        audio, samples = found
         rate = self.voice.config.sample_rate
         # ids are: begin, pad, then every phone's ids each followed by a pad, end
         durations, at = [], 2
@@ -148,8 +150,8 @@ def align_phones(phones: Sequence[str], segments: Sequence[Segment]) -> list[tup
     if len(nuclei) != len(heard) or not nuclei:
         return None
     times: list[list[float]] = [[0.0, 0.0] for _ in phones]
-    for mine, theirs in zip(nuclei, heard, strict=True):
-        times[mine] = [spoken[theirs][1], spoken[theirs][2]]
+    for nucleus, vowel_heard in zip(nuclei, heard, strict=True):
+        times[nucleus] = [spoken[vowel_heard][1], spoken[vowel_heard][2]]
     edges = [(-1, -1), *zip(nuclei, heard, strict=True), (len(phones), len(spoken))]
     for (before, heard_before), (after, heard_after) in pairwise(edges):
         mine = list(range(before + 1, after))

@@ -3,6 +3,8 @@ initialised."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import AceStepTransformer1DModel
 from diffusers.pipelines.ace_step.modeling_ace_step import AceStepConditionEncoder
@@ -63,7 +65,7 @@ class TinyParts(nn.Module):
             sliding_window=WINDOW,
             encoder_hidden_size=ENCODER_WIDTH,
         )
-        embedding = self.text_encoder.get_input_embeddings().weight
+        embedding: Any = self.text_encoder.get_input_embeddings().weight
         with torch.no_grad():
             nn.init.normal_(embedding, std=1.0)
             # slots start as the sinusoids the plan shows, so that rare high slots line up like common low ones

@@ -1,20 +1,21 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from engine.codec import LOG_F0, VOICING, WORLD_RATE, WorldCodec, analyse, synthesise
 
 
-def sung_vowel(hertz: float, seconds: float = 1.0) -> np.ndarray:
+def sung_vowel(hertz: float, seconds: float = 1.0) -> npt.NDArray[np.float32]:
     """A pulse train through one resonance: a steady vowel-like tone of known pitch."""
     from scipy.signal import lfilter
 
     pulses = np.zeros(int(WORLD_RATE * seconds))
     pulses[:: round(WORLD_RATE / hertz)] = 1.0
     angle, radius = 2 * np.pi * 700 / WORLD_RATE, 0.97
-    tone = lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], pulses)
+    tone: npt.NDArray[np.float64] = lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], pulses)
     return (tone / np.abs(tone).max() * 0.5).astype(np.float32)
 
 
