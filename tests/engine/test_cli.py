@@ -1,0 +1,112 @@
+"""The ``sing`` verb on a random model: files come out, and every bad option is told in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner, Result
+
+from choirmaster import app
+from engine.errors import ChoirmasterError, ModelError, RequestError, SongError
+from engine.song_model import SongModel
+
+LYRICS = "hello there\\nmy friend"
+
+
+@pytest.fixture(autouse=True)
+def loaded(random_model: SongModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The random model is "loaded" whatever is asked for; loading itself has tests of its own."""
+    monkeypatch.setattr("engine.song_model.load_song_model", lambda *_, **__: random_model)
+
+
+def sing(*options: str, stdin: str | bytes | None = None) -> Result:
+    result = CliRunner().invoke(app, ["sing", "--steps", "2", *options], input=stdin)
+    if isinstance(result.exception, ChoirmasterError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.mark.parametrize("form", ["flac", "wav", "ogg", "mp3"])
+def test_every_format_holds_the_planned_seconds(tmp_path: Path, form: str) -> None:
+    out = tmp_path / f"song.{form}"
+    sing("--caption", "folk", "--lyrics", LYRICS, "--seed", "3", "--duration", "4", "--out", str(out))
+    audio, rate = soundfile.read(out)
+    assert rate == 48000 and audio.shape[1] == 2
+    assert len(audio) / rate == pytest.approx(4, abs=0.1)
+    assert np.abs(audio).max() > 0.1
+
+
+def test_the_same_seed_writes_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
+    written = []
+    for seed in ("5", "5", "6"):
+        sing("--lyrics", LYRICS, "--seed", seed, "--out", str(tmp_path / "song.wav"))
+        written.append((tmp_path / "song.wav").read_bytes())
+    assert written[0] == written[1] != written[2]
+
+
+def test_the_plan_is_written_beside_the_song(tmp_path: Path) -> None:
+    sing("--lyrics", LYRICS, "--seed", "1", "--plan", "--out", str(tmp_path / "song.flac"))
+    plan = json.loads((tmp_path / "song.plan.json").read_text())
+    assert [n["slot"] for n in plan["notes"]] == [0, 1, 2, 3, 4]
+
+
+def test_words_come_from_a_file_or_standard_input(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("hello there\nmy friend", encoding="utf-8")
+    one, two, three = (tmp_path / f"{n}.wav" for n in "123")
+    sing("--lyrics", LYRICS, "--seed", "1", "--out", str(one))
+    sing("--lyrics-file", str(words), "--seed", "1", "--out", str(two))
+    sing("--lyrics-file", "-", "--seed", "1", "--out", str(three), stdin="hello there\nmy friend")
+    assert one.read_bytes() == two.read_bytes() == three.read_bytes()
+
+
+def test_an_unknown_style_is_told_and_sung_all_the_same(tmp_path: Path) -> None:
+    result = sing("--caption", "qqqq zzzz", "--lyrics", LYRICS, "--out", str(tmp_path / "song.flac"))
+    assert "no genre was recognised" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--lyrics", "word " * 20_000), "100,000 characters, at most 5,000"),
+        (("--lyrics", "🎵🎶"), "no word in '🎵🎶' can be sung"),
+        (("--lyrics", "привет мир"), "Latin letters"),
+        (("--lyrics", LYRICS, "--duration", "0"), "duration is '0.0'.*0.5"),
+        (("--lyrics", LYRICS, "--duration", "1e9"), "duration is '1000000000.0'.*600"),
+        (("--lyrics", LYRICS, "--duration", "60"), "60 s and the model 'tiny' sings at most 24 s"),
+        (("--lyrics", LYRICS, "--duration", "nan"), "finite number"),
+        (("--lyrics", LYRICS, "--tempo", "10"), "tempo is '10.0'.*75"),
+        (("--lyrics", LYRICS, "--tempo", "100", "--duration", "9"), "contradict"),
+        (("--lyrics", LYRICS, "--seed", "-1"), "seed is '-1'"),
+        (("--lyrics", LYRICS, "--out", "song.txt"), "no sound file name"),
+        (("--lyrics", LYRICS, "--lyrics-file", "x"), "contradict"),
+        (("--lyrics-file", "/nowhere/x.txt"), "cannot be read: No such file"),
+    ],
+)
+def test_bad_options_name_value_limit_and_remedy(options: tuple[str, ...], told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        sing(*options)
+
+
+def test_nul_bytes_are_no_words_and_other_encodings_are_told(tmp_path: Path) -> None:
+    (tmp_path / "latin1.txt").write_bytes("na\xefve caf\xe9".encode("latin-1"))
+    with pytest.raises(RequestError, match="UTF-8"):
+        sing("--lyrics-file", str(tmp_path / "latin1.txt"))
+    sing("--lyrics", "hello\0there", "--out", str(tmp_path / "song.flac"))
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SongError, match="choose another place with --out"):
+        sing("--lyrics", LYRICS, "--out", str(tmp_path / "file" / "song.flac"))
+
+
+def test_a_missing_model_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    with pytest.raises(ModelError, match=r"holds neither song_model\.json"):
+        sing("--lyrics", LYRICS, "--model", str(tmp_path))
