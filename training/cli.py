@@ -45,6 +45,7 @@ def pretrain(
     import torch
 
     from engine.codec import WorldCodec
+    from engine.files import write_text_atomically
     from engine.tokenizer import SongTokenizer
     from training.corpus import build_corpus, read_corpus, split_bank
     from training.pretrain import Pretrainer, PretrainOptions, train
@@ -73,6 +74,7 @@ def pretrain(
         train(trainer, clips, validation, work / "checkpoint.safetensors", bar.update, stop)
     folder = out or work / "model"
     release(trainer.average, codec, tokenizer, folder)
+    write_text_atomically(folder / "corpus.json", (work / "corpus.json").read_text(encoding="utf-8"))
     typer.echo(f"step {trainer.step} of {steps}; the model is in {folder}, the log in {work / 'log.jsonl'}")
 
 

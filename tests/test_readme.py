@@ -1,0 +1,57 @@
+"""The README's commands are real: every verb and option it shows exists, and its requests are valid."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from choirmaster import VERBS, load
+from engine.request import read_request
+from engine.song_model import TINY_MODEL
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CARD = (TINY_MODEL / "CARD.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README + CARD, re.DOTALL)
+COMMANDS = [line.replace("\\\n", " ") for block in BLOCKS for line in re.split(r"(?<!\\)\n", block) if line.strip()]
+
+
+@pytest.mark.parametrize("line", [c for c in COMMANDS if "choirmaster" in c.split("|")[-1].split()[:1]])
+def test_every_command_line_is_taken(line: str) -> None:
+    _, verb, *arguments = shlex.split(line.split("|")[-1])
+    assert verb in VERBS
+    load(verb).make_context(verb, arguments)  # parses, raises on unknown options, runs nothing
+
+
+def test_the_two_commands_are_in_the_makefile() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    shown = [line.split()[1] for line in COMMANDS if line.startswith("make ")]
+    assert shown == ["serve", "test"] and set(shown) <= set(targets)
+
+
+def test_requests_shown_are_valid() -> None:
+    bodies = re.findall(r"-d '(\{.*?\})'", README)
+    assert bodies
+    for body in bodies:
+        read_request(json.loads(body))
+
+
+def test_linked_files_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links and all((ROOT / link).is_file() for link in links)
+
+
+def test_the_figures_are_those_measured() -> None:
+    found = json.loads((TINY_MODEL / "targets.json").read_text(encoding="utf-8"))
+    assert found["limit"] is None and found["measured"] == found["planned"]
+    for figure in found["figures"]:
+        wer = figure["wer"]
+        row = f"| {figure['label']} | {figure['clips']} | {wer['estimate']:.3f} | {wer['low']:.3f}–{wer['high']:.3f} |"
+        assert row in README, row
+    for genre in found["genres"]:
+        star = " \\*" if genre["well_covered"] else ""
+        assert f"| {genre['genre']}{star} | {genre['line_wer']:.2f} | {genre['song_wer']:.2f} |" in README
