@@ -25,7 +25,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     p.name: p
     for p in (
-        Preset("tiny", steps=12, shift=1.0, guidance=2.0, rule="cfg", max_seconds=24.0),
+        Preset("tiny", steps=12, shift=1.0, guidance=3.5, rule="cfg", max_seconds=24.0),
         Preset("turbo", steps=8, shift=3.0, guidance=1.0, rule="apg", max_seconds=600.0),
         Preset("base", steps=50, shift=1.0, guidance=7.0, rule="apg", max_seconds=600.0),
         Preset("sft", steps=50, shift=1.0, guidance=7.0, rule="apg", max_seconds=600.0),
