@@ -62,7 +62,8 @@ def time_singing(
 
     singer.sing(request)
     stock()
-    ours_spent, stock_spent = [], []
+    ours_spent: list[float] = []
+    stock_spent: list[float] = []
     for _ in range(rounds):
         for sing, spent in ((lambda: singer.sing(request), ours_spent), (stock, stock_spent)):
             start = time.perf_counter()

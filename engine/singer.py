@@ -108,6 +108,15 @@ class Singer:
             rule=preset.rule,
         )
 
+    def preview(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, float]:
+        """Plan, reading of the caption and seconds of a request, without singing it.
+
+        Raises:
+            RequestError: the request cannot be sung by this model.
+        """
+        plan, reading, frames = self._lay_out(request)
+        return plan, reading, frames / self.model.frame_rate
+
     def source_latents(self, plan: Plan | None, frames: int) -> torch.Tensor:
         """Source latents [1, frames, channels]: the plan, or silence where the model is not planned."""
         if plan is not None:

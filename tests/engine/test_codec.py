@@ -16,7 +16,8 @@ def sung_vowel(hertz: float, seconds: float = 1.0) -> npt.NDArray[np.float32]:
     pulses[:: round(WORLD_RATE / hertz)] = 1.0
     angle, radius = 2 * np.pi * 700 / WORLD_RATE, 0.97
     tone: npt.NDArray[np.float64] = lfilter([1.0], [1.0, -2 * radius * np.cos(angle), radius**2], pulses)
-    return (tone / np.abs(tone).max() * 0.5).astype(np.float32)
+    sound: npt.NDArray[np.float32] = (tone / np.abs(tone).max() * 0.5).astype(np.float32)
+    return sound
 
 
 @pytest.mark.parametrize("hertz", [125.0, 160.0, 250.0])

@@ -1,0 +1,101 @@
+"""What the tests of server and pages plant: a judge that hears what it is told to, a singer that waits, a server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.engine import Engine
+from engine.request import SongRequest
+from engine.singer import Singer, Song
+from engine.song_model import SongModel
+from engine.songs import SongStore
+from eval.judge import Heard
+from ui.listening import Ears, Listener
+from ui.songs import Songs
+
+T = TypeVar("T")
+
+
+class FakeJudge:
+    """Hears ``text`` in every song; raises ``fault`` where one is planted, on loading or on listening."""
+
+    title = "planted judge"
+
+    def __init__(self, text: str = "", deaf: Exception | None = None, fault: Exception | None = None) -> None:
+        self.text, self.deaf, self.fault = text, deaf, fault
+        self.go = threading.Event()
+        self.go.set()
+        self.heard: list[tuple[tuple[int, ...], int]] = []
+
+    def load(self) -> None:
+        if self.deaf is not None:
+            raise self.deaf
+
+    def listen(self, audio: NDArray[np.floating[Any]], sampling_rate: int) -> Heard:
+        self.go.wait(60)
+        self.heard.append((audio.shape, sampling_rate))
+        if self.fault is not None:
+            raise self.fault
+        return Heard(self.text, (), 0.5, audio.shape[-1] / sampling_rate)
+
+
+class HeldSinger(Singer):
+    """Sings only while it may."""
+
+    def __init__(self, model: SongModel) -> None:
+        super().__init__(model)
+        self.go = threading.Event()
+
+    def sing(self, request: SongRequest, *args: Any, **kwargs: Any) -> Song:
+        self.go.wait(60)
+        return super().sing(request, *args, **kwargs)
+
+
+def make_songs(model: SongModel, folder: Path, judge: Ears | None) -> Songs:
+    """The service over a fresh engine. Whoever starts it, or serves it, closes it."""
+    store = SongStore(folder)
+    return Songs(Engine(model, store), store, Listener(judge))
+
+
+def hold(songs: Songs) -> HeldSinger:
+    """Put a singer that waits into the engine."""
+    held = HeldSinger(songs.engine.model)
+    songs.engine.singer = held
+    return held
+
+
+def until(look: Callable[[], T], seconds: float = 120.0) -> T:
+    """The first true value of ``look``."""
+    ends = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < ends, f"it did not come true within {seconds} s"
+        time.sleep(0.01)
+    return found
+
+
+@contextmanager
+def served(songs: Songs) -> Iterator[str]:
+    """Serve the API and the pages over real HTTP; the address. Closing the server closes the songs."""
+    import uvicorn
+
+    from server import build_app, open_port
+
+    with open_port("127.0.0.1", 0) as opened:
+        config = uvicorn.Config(build_app(songs), log_level="warning", timeout_graceful_shutdown=1)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        try:
+            yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(60)

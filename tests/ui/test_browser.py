@@ -1,0 +1,205 @@
+"""The page in a real browser: sung, judged, reloaded, mistyped, by keyboard, wide and narrow, asking nobody else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.song_model import SongModel
+from tests.ui.planted import FakeJudge, hold, make_songs, served
+from ui.songs import Songs
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE = 120_000
+LYRICS = "hello old friend\nhello <img src=x onerror=alert(1)> ${alert(1)} {{value}}"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: apt-get install chromium"),
+]
+
+
+@dataclass
+class Site:
+    """A served page, the service behind it, a browser, and what went wrong in it."""
+
+    url: str
+    songs: Songs
+    judge: FakeJudge
+    browser: Any
+    troubles: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/", **options: Any) -> Any:
+        page = self.browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda m: self.troubles.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: self.troubles.append(str(e)))
+        page.on("dialog", lambda d: (self.troubles.append("a dialog"), d.dismiss()))
+        page.on(
+            "request", lambda r: None if r.url.startswith((self.url, "data:", "blob:")) else self.troubles.append(r.url)
+        )
+        page.goto(self.url + path)
+        page.locator("#planned p").wait_for()
+        return page
+
+
+@pytest.fixture(scope="module")
+def site(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    from playwright.sync_api import sync_playwright
+
+    judge = FakeJudge("hello cold friend")
+    songs = make_songs(random_model, tmp_path_factory.mktemp("songs"), judge)
+    with served(songs) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield Site(url, songs, judge, browser)
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong(site: Site) -> Iterator[None]:
+    site.troubles.clear()
+    yield
+    for page in [page for context in site.browser.contexts for page in context.pages]:
+        page.close()
+    assert not site.troubles
+
+
+def fill(page: Any, lyrics: str, caption: str = "folk", steps: str = "2") -> None:
+    page.get_by_label("Style").fill(caption)
+    page.get_by_label("Lyrics").fill(lyrics)
+    page.get_by_label("Steps", exact=True).fill(steps)
+
+
+def sing(page: Any) -> None:
+    page.get_by_role("button", name="Sing", exact=True).click()
+
+
+def test_words_are_typed_sung_judged_and_reopened(site: Site) -> None:
+    page = site.open()
+    fill(page, LYRICS)
+    page.locator("#planned strong", has_text="2 lines").wait_for()
+    sing(page)
+    page.locator(".verdict .wer").wait_for()
+    assert page.locator("#player audio").evaluate("a => new Promise(ok => { const f = () => a.duration > 0 ? ok(true) "
+                                                  ": setTimeout(f, 20); f(); })")  # fmt: skip
+    assert page.locator(".strip text").first.text_content() == "hello"
+    assert "old" in page.locator(".sung .substitute").first.text_content()
+    assert "cold" in page.locator(".heard .substitute").first.text_content()
+    assert page.locator("#song img").count() == 0
+    address = re.search(r"song=([0-9a-f]{16})", page.url)
+    assert address is not None
+    # the form still holds everything; a reload finds the song and its request again
+    assert page.get_by_label("Lyrics").input_value() == LYRICS
+    page.reload()
+    page.locator(".verdict .wer").wait_for()
+    assert page.get_by_label("Lyrics").input_value() == LYRICS
+    other = site.open()
+    other.locator(f"#recent [data-song='{address[1]}']").click()
+    other.locator(".verdict .wer").wait_for()
+    assert address[1] in other.url
+
+
+def test_a_reload_finds_the_song_that_is_being_sung_and_tabs_are_apart(site: Site) -> None:
+    singer = site.songs.engine.singer
+    held = hold(site.songs)
+    first, second = site.open(), site.open()
+    for page, lyrics in ((first, "the first song"), (second, "the second song")):
+        fill(page, lyrics)
+        sing(page)
+        page.locator(".going").wait_for()
+    first.locator(".going", has_text="step 0 of 2").wait_for()
+    second.locator(".going", has_text="next to be sung").wait_for()
+    first.reload()
+    first.locator(".going", has_text="step 0 of 2").wait_for()
+    assert first.get_by_label("Lyrics").input_value() == "the first song"
+    second.get_by_role("button", name="Cancel").click()
+    second.locator("#status", has_text="Cancelled").wait_for()
+    assert second.get_by_label("Lyrics").input_value() == "the second song"
+    held.go.set()
+    first.locator("#player audio").wait_for()
+    assert second.locator("#player audio").count() == 0
+    site.songs.engine.singer = singer
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "said"),
+    [
+        ("Lyrics", "la " * 34_000, "5,000"),
+        ("Lyrics", "🎵🎶", "no word"),
+        ("Lyrics", "привет мир", "no word"),
+        ("Seconds", "0", "0.5"),
+        ("Seconds", "1e9", "600"),
+        ("Seconds", "soon", "number"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_lost(site: Site, label: str, value: str, said: str) -> None:
+    page = site.open()
+    fill(page, "hello old friend")
+    page.get_by_label(label, exact=True).fill(value)
+    page.locator("#planned [role=alert]", has_text=said).wait_for()
+    sing(page)
+    page.locator("#trouble [role=alert]", has_text=said).wait_for()
+    assert page.get_by_label(label, exact=True).input_value() == value
+    assert page.get_by_label("Style").input_value() == "folk"
+
+
+def test_the_keyboard_is_enough_and_focus_is_seen(site: Site) -> None:
+    page = site.open()
+    page.get_by_label("Style").focus()
+    page.keyboard.type("folk")
+    page.keyboard.press("Tab")
+    page.keyboard.type("hello old friend")
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(
+            "[document.activeElement.innerText, getComputedStyle(document.activeElement).outlineStyle]"
+        )
+        reached.add(name.strip())
+        assert outline != "none", name
+        if name.strip() == "Sing":
+            break
+    assert {"Folk morning", "Sing"} <= reached
+    page.keyboard.press("Enter")
+    page.locator("#player audio").wait_for()
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_at_any_width(site: Site, tmp_path: Path, width: int, scheme: str) -> None:
+    page = site.open(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.get_by_role("button", name="Folk morning").click()
+    page.locator("#planned strong", has_text="4 lines").wait_for()
+    sing(page)
+    page.locator(".verdict .wer").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", dark)[:3])) < 200) == (scheme == "dark")
+
+
+def test_the_prompts_the_dice_and_the_words_of_a_song(site: Site) -> None:
+    page = site.open()
+    seed = page.get_by_label("Seed", exact=True)
+    before = seed.input_value()
+    page.get_by_role("button", name="New seed").click()
+    page.wait_for_function(
+        "before => document.querySelector('#seed input, #seed textarea').value !== before", arg=before
+    )
+    fill(page, "hello old friend", caption="slow jazz")
+    sing(page)
+    page.locator("#player audio").wait_for()
+    page.get_by_role("button", name="Blues, no words").click()
+    page.wait_for_function("document.querySelector('#lyrics textarea').value === ''")
+    page.get_by_role("button", name="Put its words").click()
+    page.wait_for_function("document.querySelector('#lyrics textarea').value === 'hello old friend'")
+    assert page.get_by_label("Style").input_value() == "slow jazz"

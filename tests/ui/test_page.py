@@ -1,0 +1,131 @@
+"""What the page shows of songs, and that it asks nobody else for anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ui.page
+from engine.request import SongRequest
+from engine.song_model import SongModel
+from tests.ui.planted import FakeJudge, hold, make_songs, until
+from ui.page import Panes, build_page
+from ui.progress import show_player, show_status
+from ui.recent import show_recent
+from ui.songs import Songs, Standing
+from ui.theme import make_theme
+
+EVIL = "<img src=x onerror=alert(1)>"
+REQUEST = {"caption": EVIL, "lyrics": f"hello {EVIL} there", "seed": 3}
+REQUEST_TO_SING = SongRequest(caption="folk", lyrics="hello old friend", seed=1, steps=2)
+RECORD = {
+    "seconds": 4.2,
+    "spent": {"denoise": 0.5},
+    "sampling": {"steps": 12},
+    "reading": {"genre": "pop", "known": False, "voice": "high", "tempo": None},
+}
+
+
+def standing(**fields: Any) -> Standing:
+    return Standing(**{"id": "0123456789abcdef", "state": "done", "request": REQUEST, "steps": 12, **fields})
+
+
+def verdict_state(songs: Songs, song_id: str) -> str | None:
+    found = songs.standing(song_id)
+    return None if found is None or found.judged is None else str(found.judged["state"])
+
+
+@pytest.fixture
+def songs(random_model: SongModel, tmp_path: Path) -> Any:
+    made = make_songs(random_model, tmp_path, FakeJudge("hello cold friend"))
+    made.listener.start()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"state": "queued", "place": 1}, "next to be sung"),
+        ({"state": "queued", "place": 3}, "2 songs to be sung first"),
+        ({"state": "singing", "step": 5}, "step 5 of 12"),
+        ({"state": "singing", "step": 12}, "Making sound"),
+        ({"state": "failed", "error": f"broken {EVIL}"}, "broken"),
+        ({"state": "cancelled"}, "Cancelled"),
+    ],
+)
+def test_every_state_is_told(fields: dict[str, Any], said: str) -> None:
+    shown = show_status(standing(**fields))
+    assert said in shown and "<img" not in shown
+    assert show_player(standing(**fields)) == ""
+
+
+def test_the_player_offers_every_download_and_no_markup_of_others() -> None:
+    shown = show_player(standing(record=RECORD))
+    assert set(re.findall(r'download="[^"]*\.(\w+)"', shown)) == {"flac", "wav", "mp3", "json"}
+    assert "no genre recognised" in shown and "seed 3" in shown
+    assert "<img" not in shown
+
+
+def test_the_list_marks_the_open_song_and_escapes() -> None:
+    assert "No songs yet" in show_recent([], None)
+    judged = {"state": "judged", "wer": 0.25}
+    shown = show_recent([standing(record=RECORD, judged=judged), standing(id="f" * 16, state="queued")], "f" * 16)
+    assert "WER 25 %" in shown and "queued" in shown and "4.2 s" in shown
+    assert re.findall(r'data-song="(\w+)" aria-current', shown) == ["f" * 16]
+    assert "<img" not in shown
+
+
+def test_only_what_changed_is_sent(songs: Songs) -> None:
+    held, panes = hold(songs), Panes(songs)
+    job = songs.submit(REQUEST_TO_SING)
+    until(lambda: job.state == "singing")
+    seen = panes.show(job.id, {})[-1]
+    assert "step 0 of 2" in seen["status"] and "<svg" in seen["picture"] and seen["player"] == ""
+    assert not [update for update in panes.show(job.id, seen) if isinstance(update, str)]
+    held.go.set()
+    until(lambda: verdict_state(songs, job.id) == "judged")
+    *updates, last = panes.show(job.id, seen)
+    changed = [name for name, update in zip(Panes.NAMES, updates, strict=True) if isinstance(update, str)]
+    assert changed == ["status", "player", "verdict", "recent"], "the picture was there before"
+    assert "<audio" in last["player"] and "33" in last["verdict"] and last["status"] == ""
+
+
+def test_a_judged_song_is_not_judged_again(songs: Songs) -> None:
+    job = songs.submit(REQUEST_TO_SING)
+    until(lambda: verdict_state(songs, job.id) == "judged")
+    songs.judge_again(job.id)
+    assert verdict_state(songs, job.id) == "judged"
+
+
+@pytest.mark.parametrize("song_id", ["0123456789abcdef", "../../etc", EVIL])
+def test_a_song_that_is_gone_is_told(songs: Songs, song_id: str) -> None:
+    seen = Panes(songs).show(song_id, {})[-1]
+    assert "no song" in seen["status"] and "<img" not in seen["status"]
+
+
+def test_a_song_sung_while_nobody_listened_is_judged_when_opened(random_model: SongModel, tmp_path: Path) -> None:
+    deaf = make_songs(random_model, tmp_path, None)
+    deaf.listener.start()
+    job = deaf.submit(REQUEST_TO_SING)
+    until(lambda: verdict_state(deaf, job.id) == "unavailable")
+    deaf.close()
+    hearing = make_songs(random_model, tmp_path, FakeJudge("hello old friend"))
+    hearing.listener.start()
+    until(lambda: hearing.listener.state == "ready")
+    hearing.judge_again(job.id)
+    until(lambda: verdict_state(hearing, job.id) == "judged")
+    hearing.close()
+
+
+def test_the_page_asks_nobody_else_for_anything(songs: Songs) -> None:
+    page = build_page(songs)
+    assert page.analytics_enabled is False
+    folder = Path(ui.page.__file__).parent
+    ours = (folder / "style.css").read_text() + (folder / "page.js").read_text()
+    theme = make_theme()
+    assert not theme._stylesheets and not theme._font_css
+    assert set(re.findall(r"https?://[^'\"\s)]*", ours)) <= {"http://www.w3.org/2000/svg"}

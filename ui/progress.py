@@ -1,0 +1,78 @@
+"""How one song stands, and how it sounds: status line, progress bar, player and downloads.
+
+Knows a standing (``ui.songs``); everything a person typed is escaped.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from engine.genres import CaptionReading
+from engine.lyrics import parse_lyrics
+from ui.form import complaint, count, read_as
+from ui.songs import Standing
+
+EMPTY = (
+    '<div class="empty"><p>Type some lyrics, choose a style, press <b>Sing</b>.</p>'
+    "<p>The song, its plan and what the judge made of its words appear here.</p></div>"
+)
+
+
+def show_status(standing: Standing) -> str:
+    """Where the song is: waiting, being sung, done, or ended without one."""
+    if standing.state == "done":
+        return ""
+    if standing.state == "failed":
+        return complaint(standing.error or "the song failed")
+    if standing.state == "cancelled":
+        return '<p class="note-box" role="status"><strong>Cancelled.</strong> The form still holds everything.</p>'
+    if standing.state == "queued":
+        ahead = max(0, standing.place - 1)
+        said = "next to be sung" if ahead == 0 else f"{ahead} song{'s' if ahead > 1 else ''} to be sung first"
+        return _bar(f"Waiting: {said}", 0, standing.steps)
+    if standing.step >= standing.steps:
+        return _bar("Making sound of it", standing.step, standing.steps)
+    return _bar(f"Singing, step {standing.step} of {standing.steps}", standing.step, standing.steps)
+
+
+def show_player(standing: Standing) -> str:
+    """Title, player and downloads of a song that is done."""
+    if standing.state != "done" or standing.record is None:
+        return ""
+    record, request = standing.record, standing.request
+    audio = f"/v1/songs/{standing.id}/audio"
+    spent = sum(float(v) for v in record.get("spent", {}).values())
+    about = " · ".join((
+        count(parse_lyrics(str(request.get("lyrics", "")))),
+        f"{float(record.get('seconds', 0)):.1f} s, sung in {spent:.1f} s",
+        f"seed {request.get('seed')}",
+        f"{standing.steps} steps",
+    ))  # fmt: skip
+    links = "".join(
+        f'<a class="download" href="{audio}?format={form}" download="choirmaster-{standing.id}.{form}">{form}</a>'
+        for form in ("flac", "wav", "mp3")
+    )
+    links += f'<a class="download" href="/v1/songs/{standing.id}" download="choirmaster-{standing.id}.json">json</a>'
+    title = escape(str(request.get("caption", "")).strip() or "A song without a style")
+    return (
+        f'<section class="player"><h2>{title}</h2><p class="faint">{escape(about)}<br>{_reading(record, request)}</p>'
+        f'<audio controls preload="auto" aria-label="The song" src="{audio}"></audio>'
+        f'<p class="downloads"><span>Download</span>{links}</p></section>'
+    )
+
+
+def _reading(record: dict[str, Any], request: dict[str, Any]) -> str:
+    try:
+        return read_as(CaptionReading(**record["reading"]), str(request.get("caption", "")))
+    except (KeyError, TypeError):
+        return ""
+
+
+def _bar(said: str, step: int, steps: int) -> str:
+    share = 100 * step / steps if steps else 0
+    return (
+        f'<div class="going" role="status"><p>{escape(said)}</p><div class="track" role="progressbar" '
+        f'aria-label="Steps" aria-valuemin="0" aria-valuemax="{steps}" aria-valuenow="{step}">'
+        f'<div style="width:{share:.0f}%"></div></div></div>'
+    )
