@@ -236,7 +236,7 @@ def open_port(host: str, port: int) -> socket.socket:
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 7860,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")
     ] = None,

@@ -23,7 +23,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-PROMPT = "Folk morning"
+PROMPT = "Slow lullaby"
 PATIENCE = 300.0
 
 
@@ -31,7 +31,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where to write the picture.")] = ROOT / "docs" / "page.png",
     url: Annotated[str | None, typer.Option(help="A server that runs already.")] = None,
     model: Annotated[str | None, typer.Option(help="Song model of the server that is started.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the song.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the song.")] = 5,
     all: Annotated[Path | None, typer.Option(help="Folder for wide and narrow, light and dark.")] = None,
 ) -> None:
     """Have a song sung and judged, and photograph the page."""

@@ -3,6 +3,8 @@
 window.choirmaster = {
   remember(id) {
     const address = new URL(window.location.href);
+    const narrow = window.matchMedia("(max-width: 768px)").matches; // there the song stands below the form
+    if (narrow && id && address.searchParams.get("song") !== id) document.getElementById("song").scrollIntoView();
     if (id) address.searchParams.set("song", id);
     else address.searchParams.delete("song");
     window.history.replaceState(null, "", address);
@@ -13,9 +15,6 @@ window.choirmaster = {
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
       event.preventDefault();
       trigger("click", { song: link.dataset.song });
-      if (window.matchMedia("(max-width: 768px)").matches) {
-        document.getElementById("song").scrollIntoView({ behavior: "smooth" });
-      }
     });
   },
 };

@@ -93,7 +93,8 @@ class Panes:
 def build_page(songs: Songs) -> gr.Blocks:
     """The Blocks of the page over a service of songs."""
     panes, preset = Panes(songs), songs.engine.model.preset
-    with gr.Blocks(title="Choirmaster", analytics_enabled=False) as page:
+    page = gr.Blocks(title="Choirmaster", analytics_enabled=False)
+    with page:
         seen = gr.State({})
         opened = gr.Textbox(visible=False)
         timer = gr.Timer(LOOK_EVERY)
