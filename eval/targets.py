@@ -25,6 +25,10 @@ from eval.judge import AudioError, Heard
 from eval.wer import Interval, WordErrors, bootstrap_interval, macro_wer, micro_cer, micro_wer, score
 
 
+#: Files of a model folder that only describe it.
+_TABLES = frozenset({"coverage.json", "corpus.json", "targets.json"})
+
+
 class Sung(Protocol):
     """What the engine returns, as far as measuring needs it."""
 
@@ -105,12 +109,14 @@ def run_name(*parts: object) -> str:
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """A short name of a model folder's content; changed weights or configuration change it. Engine code is not in it.
+    """A short name of a model folder's content; changed weights or configuration change it. Engine code is not in it,
+    nor are the tables beside the parts: a measurement stored there does not make another model of it.
 
     A model that is no folder here, a hub id, is told by its name alone.
     """
     digest = hashlib.sha256(b"" if folder.is_dir() else str(folder).encode())
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json"}):
+    files = [p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json"}]
+    for path in sorted(p for p in files if p.parent != folder or p.name not in _TABLES):
         digest.update(str(path.relative_to(folder)).encode() + b"\0")
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -25,7 +25,8 @@ from functools import lru_cache
 _TAG = re.compile(r"\[[^\[\]\n]*\]")
 _ADLIB = re.compile(r"\([^()\n]*\)|\{[^{}\n]*\}")
 #: Brackets that close nothing on their line: the normaliser would search the rest of the song for their partner.
-_STRAY = str.maketrans(dict.fromkeys("[](){}<>", " "))
+#: NUL and other control characters part words, as they do for the song model.
+_STRAY = str.maketrans(dict.fromkeys([*"[](){}<>", *(chr(c) for c in range(32) if chr(c) != "\n")], " "))
 #: The normaliser knows contractions by the typewriter apostrophe only.
 _QUOTES = str.maketrans({quote: "'" for quote in "’‘ʼ‛′`´ʹ＇"})
 #: Whisper's table of British spellings is not shipped with transformers; these are the ones that occur in songs, by the

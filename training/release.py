@@ -17,7 +17,7 @@ from engine.codec import WorldCodec
 from engine.files import write_text_atomically
 from engine.song_model import CONFIG_FILE
 from engine.tokenizer import SongTokenizer
-from training.alignment import PHONE_HEAD, SUPERVISED_LAYERS
+from training.alignment import PHONE_HEAD, SLOT_HEAD, SUPERVISED_LAYERS
 from training.styles import STYLES, well_covered
 from training.tiny import TinyParts
 
@@ -47,7 +47,7 @@ def release(parts: TinyParts, codec: WorldCodec, tokenizer: SongTokenizer, folde
                 "name": "tiny",
                 "preset": "tiny",
                 "planned": True,
-                "lyric_alignment_layers_config": {str(layer): [PHONE_HEAD] for layer in SUPERVISED_LAYERS},
+                "lyric_alignment_layers_config": {str(n): [PHONE_HEAD, SLOT_HEAD] for n in SUPERVISED_LAYERS},
             },
             indent=1,
         )

@@ -178,6 +178,7 @@ def test_names_of_runs_and_models(tmp_path: Path) -> None:
     (tmp_path / "sub" / "config.json").write_text("{}")
     before = folder_fingerprint(tmp_path)
     (tmp_path / "sub" / "notes.txt").write_text("ignored")
+    (tmp_path / "targets.json").write_text("{}")
     assert folder_fingerprint(tmp_path) == before
     (tmp_path / "sub" / "config.json").write_text("[]")
     assert folder_fingerprint(tmp_path) != before

@@ -42,6 +42,7 @@ CASES = [
     ("British", "the neighbours' grey colour, realised", "the neighbors gray color realized"),
     ("titles", "Mr. Brown and Dr. Lee", "mister brown and doctor lee"),
     ("an ellipsis is no word", "wait... what...\n... % $", "wait what"),
+    ("control characters", "hello\0friend\x07 there", "hello friend there"),
     ("case and stops", "HELLO... there!?", "hello there"),
 ]
 
