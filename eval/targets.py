@@ -24,7 +24,6 @@ from eval.clips import Clip, ClipLog, Kind, SungClip, clip_key
 from eval.judge import AudioError, Heard
 from eval.wer import Interval, WordErrors, bootstrap_interval, macro_wer, micro_cer, micro_wer, score
 
-
 #: Files of a model folder that only describe it.
 _TABLES = frozenset({"coverage.json", "corpus.json", "targets.json"})
 
