@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Align = Callable[[Sequence[Clip]], Sequence[HeadAccuracy]]
 
 TINY_MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny"
-#: Seeds count up from the first over 120 prompts and must stay below the engine's limit.
-_LAST_SEED = 2**31 - 1000
+#: Seeds count up from the first over 120 prompts and up to 100 takes and must stay below the engine's limit.
+_LAST_SEED = 2**31 - 102_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Options:
     steps: int | None = None
     seed: int = 42
     limit: int | None = None
+    takes: int = 1
+    covered: bool = False
     # listening
     judge: str = "base"
     device: str = "cpu"
@@ -57,6 +59,10 @@ def measure(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Prompts to sing, genres in turn; by default all 120.")
     ] = None,
+    takes: Annotated[int, typer.Option(min=1, max=100, help="Times each is sung, with other seeds.")] = 1,
+    covered: Annotated[
+        bool, typer.Option("--covered", help="Only genres that the model's coverage.json calls well covered.")
+    ] = False,
     judge: Annotated[str, typer.Option(help="base, a faster-whisper size, a hub id or a folder.")] = "base",
     device: Annotated[str, typer.Option(help="Where the judge listens: cpu or cuda.")] = "cpu",
     compute_type: Annotated[str, typer.Option(help="The judge's arithmetic: int8, float16, float32.")] = "int8",
@@ -75,6 +81,8 @@ def measure(
         steps,
         seed,
         limit,
+        takes,
+        covered,
         judge,
         device,
         compute_type,
@@ -105,14 +113,26 @@ def run(
     from eval.prompts import read_prompts
     from eval.recordings import Player, read_recordings, recordings_fingerprint
     from eval.tables import alignment_table, genre_table, target_table
-    from eval.targets import Failure, folder_fingerprint, measure_clips, read_coverage, run_name, summarise
+    from eval.targets import (
+        CoverageError,
+        Failure,
+        folder_fingerprint,
+        measure_clips,
+        read_coverage,
+        run_name,
+        summarise,
+    )
 
     progress, output = Console(stderr=True), Console()
     if not output.is_terminal:  # a table for a file should not be folded to eighty columns
         output = Console(width=160)
     prompts = read_prompts()
     covered = read_coverage(Path(options.model), (p.genre for p in prompts))
-    clips = plan_clips(prompts, options.seed, options.limit)
+    clips = plan_clips(prompts, options.seed, options.limit, options.takes)
+    if options.covered:  # after the seeds are dealt, so that a clip is the same clip with and without
+        if not covered:
+            raise CoverageError(f"{options.model} has no coverage.json: measure all genres, without --covered")
+        clips = tuple(c for c in clips if c.genre in covered)
     recorded = read_recordings(options.recordings) if options.recordings else ()
     judge = Judge(options.judge, options.device, options.compute_type, options.threads)
     judging: dict[str, Any] = {"judge": judge.title, "judge_settings": asdict(judge.settings)}
@@ -150,7 +170,8 @@ def run(
         progress.print("Stopped. The same command goes on from here.")
         status = 130
     report = summarise(clips, log.read(name), covered, failures, log.read(played))
-    document = {"model_folder": options.model, "seed": options.seed, "limit": options.limit, "run": name, **settings}
+    asked = {"seed": options.seed, "limit": options.limit, "takes": options.takes, "covered": options.covered}
+    document = {"model_folder": options.model, **asked, "run": name, **settings}
     results = {**document, **asdict(report), "attention_heads": [asdict(h) for h in heads]}
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
     write_text_atomically(options.out / "targets.json", text)

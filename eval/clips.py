@@ -60,8 +60,14 @@ def clip_key(clip: Clip | SungClip) -> tuple[str, str, int]:
     return clip.kind, clip.prompt, clip.seed
 
 
-def plan_clips(prompts: Sequence[Prompt], seed: int, limit: int | None = None) -> tuple[Clip, ...]:
+#: Seeds of a prompt's takes lie this far apart, further than there are prompts.
+TAKE_STRIDE = 1000
+
+
+def plan_clips(prompts: Sequence[Prompt], seed: int, limit: int | None = None, takes: int = 1) -> tuple[Clip, ...]:
     """One line and the whole song of each prompt, genres taken in turn; ``limit`` bounds the prompts.
+
+    Each is sung ``takes`` times with other seeds.
 
     The line is the prompt's own number modulo its lines, so that first and last lines are sung alike often. Each prompt
     has a seed of its own, whatever the limit, shared by its line and its song.
@@ -73,8 +79,9 @@ def plan_clips(prompts: Sequence[Prompt], seed: int, limit: int | None = None) -
         if not lines:
             continue
         one = lines[position % len(lines)]
-        clips.append(Clip("line", prompt.id, prompt.genre, prompt.caption, one, seed + position))
-        clips.append(Clip("song", prompt.id, prompt.genre, prompt.caption, prompt.lyrics, seed + position))
+        for own in (seed + position + take * TAKE_STRIDE for take in range(takes)):
+            clips.append(Clip("line", prompt.id, prompt.genre, prompt.caption, one, own))
+            clips.append(Clip("song", prompt.id, prompt.genre, prompt.caption, prompt.lyrics, own))
     return tuple(clips)
 
 

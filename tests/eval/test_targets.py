@@ -58,6 +58,8 @@ def test_plan() -> None:
         assert line.seed == song.seed == 42 + position
     assert plan_clips(prompts, seed=42, limit=30) == clips[:60]
     assert len({c.genre for c in clips[:60]}) == 30
+    three = plan_clips(prompts, seed=42, takes=3)
+    assert len({(c.kind, c.prompt, c.seed) for c in three}) == 720 and set(clips) < set(three)
 
 
 def test_figures_of_known_mistakes(tmp_path: Path) -> None:
@@ -237,6 +239,19 @@ def test_the_verb_stopped(verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(FakeStage, "sing", original)
     status, stage = verb(3)
     assert status == 0 and len(stage.sung) == 4
+
+
+def test_the_verb_can_keep_to_covered_genres(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    stage = FakeStage()
+    options = cli.Options(
+        model=str(tmp_path / "model"), out=tmp_path / "out", covered=True, takes=2, alignment=0, limit=60
+    )
+    with pytest.raises(CoverageError, match="without --covered"):
+        cli.run(options, stage.sing, stage.listen)
+    (tmp_path / "model" / "coverage.json").write_text('{"well_covered": ["folk", "pop"]}')
+    assert cli.run(options, stage.sing, stage.listen) == 0
+    assert {c.genre for c in stage.sung} == {"folk", "pop"} and len(stage.sung) == 2 * 2 * 2 * 2
 
 
 def test_the_verb_names_what_failed(
