@@ -25,7 +25,7 @@ from eval.judge import AudioError, Heard
 from eval.wer import Interval, WordErrors, bootstrap_interval, macro_wer, micro_cer, micro_wer, score
 
 #: Files of a model folder that only describe it.
-_TABLES = frozenset({"coverage.json", "corpus.json", "targets.json"})
+_TABLES = frozenset({"coverage.json", "corpus.json", "targets.json", "targets-covered.json"})
 
 
 class Sung(Protocol):
