@@ -2,7 +2,7 @@
 
 Each frame's cross-attention is summed over the tokens of every word; the frame counts as right where the word with most
 of it is the word the plan sings there. Only frames inside words count, and only planned models have known timings. The
-null is the same map read against the words of another song's order (a random permutation), told beside it.
+null is the same map read with the words of the song permuted, told beside it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,6 @@ def measure_alignment(singer: Singer, requests: Sequence[SongRequest], seed: int
         RequestError: a request cannot be sung.
     """
     from engine.attention import capture
-    from engine.singer import plan_song
 
     transformer = singer.model.transformer
     layers = range(transformer.config.num_hidden_layers)
@@ -93,8 +92,9 @@ def measure_alignment(singer: Singer, requests: Sequence[SongRequest], seed: int
     counts: list[int] = []
     for request in requests:
         with capture(transformer, layers) as held:
-            singer.sing(request)
-        frames = word_of_frames(plan_song(request)[0])
+            plan = singer.sing(request).plan
+        assert plan is not None
+        frames = word_of_frames(plan)
         counts.append(int((frames >= 0).sum()))
         shuffled = random.permutation(frames.max() + 1)
         for layer, processor in held.items():

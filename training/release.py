@@ -34,6 +34,7 @@ def release(parts: TinyParts, codec: WorldCodec, tokenizer: SongTokenizer, folde
             for tensor in (*half.parameters(), *half.buffers()):
                 tensor.data = tensor.data.to(torch.float16)
             half.save_pretrained(made / name, safe_serialization=True)
+        codec.register_to_config(_name_or_path="")  # else the folder it was loaded from is written down
         codec.save_pretrained(made / "vae", safe_serialization=True)
         tokenizer.save_pretrained(made / "tokenizer")
         FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0).save_pretrained(made / "scheduler")

@@ -1,6 +1,4 @@
-import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +6,9 @@ import pytest
 from engine.engine import Engine, Job
 from engine.errors import Cancelled, SongError
 from engine.request import SongRequest, read_request
-from engine.singer import Singer, Song
 from engine.song_model import SongModel
 from engine.songs import SongStore
+from tests.held import HeldSinger
 
 REQUEST = SongRequest(caption="folk", lyrics="hello there", seed=1, steps=2)
 
@@ -39,21 +37,9 @@ def test_a_song_is_sung_stored_and_can_be_sung_again(random_model: SongModel, st
     np.testing.assert_allclose(heard.T, song.audio, atol=2**-15)
 
 
-class Held(Singer):
-    """Sings only when told to."""
-
-    def __init__(self, model: SongModel) -> None:
-        super().__init__(model)
-        self.go = threading.Event()
-
-    def sing(self, request: SongRequest, *args: Any, **kwargs: Any) -> Song:
-        self.go.wait(30)
-        return super().sing(request, *args, **kwargs)
-
-
 def test_oldest_first_and_waiting_songs_can_be_cancelled(random_model: SongModel) -> None:
     with Engine(random_model) as engine:
-        held = engine.singer = Held(random_model)
+        held = engine.singer = HeldSinger(random_model)
         order: list[str] = []
         engine.listeners.append(lambda job: order.append(job.id) if job.state == "done" else None)
         jobs = [engine.submit(REQUEST) for _ in range(4)]

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.engine import Engine
-from engine.request import SongRequest
-from engine.singer import Singer, Song
 from engine.song_model import SongModel
 from engine.songs import SongStore
 from eval.judge import Heard
+from tests.held import HeldSinger
 from ui.listening import Ears, Listener
 from ui.songs import Songs
 
@@ -45,18 +44,6 @@ class FakeJudge:
         if self.fault is not None:
             raise self.fault
         return Heard(self.text, (), 0.5, audio.shape[-1] / sampling_rate)
-
-
-class HeldSinger(Singer):
-    """Sings only while it may."""
-
-    def __init__(self, model: SongModel) -> None:
-        super().__init__(model)
-        self.go = threading.Event()
-
-    def sing(self, request: SongRequest, *args: Any, **kwargs: Any) -> Song:
-        self.go.wait(60)
-        return super().sing(request, *args, **kwargs)
 
 
 def make_songs(model: SongModel, folder: Path, judge: Ears | None) -> Songs:
