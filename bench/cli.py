@@ -24,9 +24,9 @@ def bench(
     from rich.console import Console
     from rich.table import Table
 
+    from adapters.files import write_text_atomically
     from bench.serving import measure_serving
     from bench.singing import time_singing
-    from engine.files import write_text_atomically
     from engine.song_model import TINY_MODEL, load_song_model
 
     console, progress = Console(), Console(stderr=True)

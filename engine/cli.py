@@ -55,7 +55,7 @@ def sing(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from engine.files import write_bytes_atomically, write_text_atomically
+    from adapters.files import write_bytes_atomically, write_text_atomically
     from engine.singer import Singer
     from engine.song_model import TINY_MODEL, load_song_model
     from engine.songs import audio_bytes

@@ -1,10 +1,10 @@
-"""Errors a person can act on: each message names the value, the limit and the remedy."""
+"""What can go wrong while a song is sung; the texts are fit to show to a user as they are."""
 
 from __future__ import annotations
 
+from adapters.errors import ChoirmasterError
 
-class ChoirmasterError(Exception):
-    """Base of every error this project raises on purpose; its text is fit to show to a user as it is."""
+__all__ = ["Cancelled", "ChoirmasterError", "ModelError", "RequestError", "SongError"]
 
 
 class RequestError(ChoirmasterError):

@@ -14,8 +14,8 @@ from typing import Any
 
 import soundfile
 
+from adapters.files import write_bytes_atomically, write_text_atomically
 from engine.errors import SongError
-from engine.files import write_bytes_atomically, write_text_atomically
 from engine.singer import Song
 
 _ID = re.compile(r"[0-9a-f]{8,32}")

@@ -107,7 +107,7 @@ def run(
     """
     from rich.console import Console
 
-    from engine.files import write_text_atomically
+    from adapters.files import write_text_atomically
     from eval.clips import ClipLog, clip_key, plan_clips
     from eval.judge import Judge
     from eval.prompts import read_prompts

@@ -44,8 +44,8 @@ def pretrain(
     """Build the sung corpus and train the embedded song model. Ctrl-C at any time; the same command goes on."""
     import torch
 
+    from adapters.files import write_text_atomically
     from engine.codec import WorldCodec
-    from engine.files import write_text_atomically
     from engine.tokenizer import SongTokenizer
     from training.corpus import build_corpus, read_corpus, split_bank
     from training.pretrain import Pretrainer, PretrainOptions, train
@@ -142,7 +142,7 @@ def _validation_sets(bank: Bank, codec: WorldCodec, tokenizer: SongTokenizer) ->
 
 def _describe(records: list[ClipRecord], spoken_lines: int, path: Path) -> None:
     """Count what the corpus holds, for the model's card."""
-    from engine.files import write_text_atomically
+    from adapters.files import write_text_atomically
 
     genres: dict[str, Counter[str]] = {}
     for record in records:

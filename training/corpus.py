@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from adapters.files import write_bytes_atomically
 from engine.codec import FRAMES_PER_LATENT, WorldCodec
-from engine.files import write_bytes_atomically
 from engine.genres import GENRES
 from engine.lyrics import SECTION_TAGS, Line, Lyrics, Word
 from engine.plan import BPM_LIMITS, MAX_SYLLABLES, Plan, make_plan

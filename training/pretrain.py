@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save
 
-from engine.files import write_bytes_atomically
+from adapters.files import write_bytes_atomically
 from engine.plan import plan_latents
 from engine.tokenizer import SongTokenizer
 from training.alignment import alignment_loss, attach, set_key_mask

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
+from adapters.files import write_bytes_atomically, write_text_atomically
 from engine.codec import WorldCodec
-from engine.files import write_bytes_atomically, write_text_atomically
 from engine.genres import GENRES
 from engine.songs import audio_bytes
 from engine.tokenizer import SongTokenizer

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from adapters.files import write_text_atomically
 from engine.codec import WorldCodec
-from engine.files import write_text_atomically
 from engine.song_model import CONFIG_FILE
 from engine.tokenizer import SongTokenizer
 from training.alignment import PHONE_HEAD, SLOT_HEAD, SUPERVISED_LAYERS

@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import resample_poly
 
+from adapters.files import write_bytes_atomically
 from engine.codec import analyse
-from engine.files import write_bytes_atomically
 from engine.lyrics import Line, Word, parse_lyrics
 from engine.phonemes import VOWELS
 

@@ -1,0 +1,60 @@
+"""What is known about an adapter: how it was made, for which base, and what its training measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+#: Lower-case letters, digits and hyphens: never a path.
+AdapterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\Z")]
+Variant = Literal["nolyrics", "lyrics", "nolyrics-asr", "lyrics-asr"]
+VARIANTS: tuple[Variant, ...] = ("nolyrics", "lyrics", "nolyrics-asr", "lyrics-asr")
+
+
+class BaseCard(BaseModel):
+    """The song model an adapter was trained on, or checked against when it was imported."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(max_length=200)
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}\Z")
+
+
+class CorpusCard(BaseModel):
+    """The corpus an adapter was trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = Field(max_length=200)
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}\Z")
+    clips: int = Field(ge=1)
+    hours: float = Field(ge=0)
+    licence: str = Field(default="", max_length=2000)
+
+
+class AdapterCard(BaseModel):
+    """``card.json`` of an adapter.
+
+    ``variant`` is None for an adapter made elsewhere; ``rank`` and ``alpha`` are the commonest where layers differ;
+    ``targets`` are the kinds of layers it touches, such as ``cross_attn.to_q``; ``recipe`` are the options it was
+    trained with and ``metrics`` what training measured last; ``source`` says what an imported adapter was read from.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # what it is
+    name: AdapterName
+    variant: Variant | None = None
+    description: str = Field(default="", max_length=2000)
+    licence: str = Field(default="", max_length=200)
+    created: AwareDatetime
+    # what it fits
+    base: BaseCard
+    rank: int = Field(ge=1)
+    alpha: float
+    layers: int = Field(ge=1)
+    parameters: int = Field(ge=1)
+    targets: tuple[str, ...]
+    # how it was made
+    corpus: CorpusCard | None = None
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    source: str = Field(default="", max_length=500)
