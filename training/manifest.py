@@ -1,6 +1,6 @@
 """A corpus on disk: sound files, ``manifest.jsonl`` with a line per clip, ``corpus.json`` with what holds for all.
 
-The same format whoever made the corpus. The fingerprint covers the words, the captions and, by their hashes, the sounds.
+The same format whoever made the corpus. The fingerprint covers words, captions and, by their hashes, sounds.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def read_corpus(folder: Path) -> Corpus:
         about = AboutCorpus.model_validate_json((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(
-            f"{folder} holds no corpus ({MANIFEST} or {ABOUT} cannot be read: {error}): make one with `choirmaster corpus`"
+            f"{folder} holds no corpus ({MANIFEST} or {ABOUT} cannot be read: {error}): make one with "
+            "`choirmaster corpus`"
         ) from error
     except ValidationError as error:
         raise CorpusError(f"{folder / ABOUT}: {_first(error)}") from error
