@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 #: Lower-case letters, digits and hyphens: never a path.
-AdapterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\Z")]
+AdapterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Variant = Literal["nolyrics", "lyrics", "nolyrics-asr", "lyrics-asr"]
 VARIANTS: tuple[Variant, ...] = ("nolyrics", "lyrics", "nolyrics-asr", "lyrics-asr")
 
@@ -17,7 +17,7 @@ class BaseCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(max_length=200)
-    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}\Z")
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
 class CorpusCard(BaseModel):
@@ -25,7 +25,7 @@ class CorpusCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(max_length=200)
-    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}\Z")
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
     clips: int = Field(ge=1)
     hours: float = Field(ge=0)
     licence: str = Field(default="", max_length=2000)

@@ -114,8 +114,15 @@ def draw_song(
         slot_at=slot_at,
         aligned=label == "good",
     )
-    text = "\n".join(" ".join(w.text for w in line.words) for line in given.lines)
-    return sung, clip, ClipRecord(genre, voice, caption, text, label, round(bpm, 1), plan.seconds)
+    return sung, clip, ClipRecord(genre, voice, caption, tagged_text(given), label, round(bpm, 1), plan.seconds)
+
+
+def tagged_text(lyrics: Lyrics) -> str:
+    """Lyrics as somebody would type them: section tags on lines of their own."""
+    rows: list[str] = []
+    for line in lyrics.lines:
+        rows += [*line.tags, " ".join(word.text for word in line.words)]
+    return "\n".join([*rows, *lyrics.trailing_tags])
 
 
 def alignment_targets(sung: Sung, tokens: Sequence[LyricToken]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]:

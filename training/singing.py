@@ -41,6 +41,7 @@ CONSONANT_SHARE = 0.65
 class Sung:
     """Features [4 * frames, 35] of a song and, per 10 ms, which syllable and which phone of it sounds (-1: none)."""
 
+    plan: Plan
     features: Array
     syllable: npt.NDArray[np.int16]
     phone: npt.NDArray[np.int16]
@@ -99,7 +100,7 @@ class Singer:
         out[:, 1] -= style.tilt
         cepstra = out[:, :CEPSTRA]  # smoothed over three frames where phones are joined
         cepstra[1:-1] = 0.25 * cepstra[:-2] + 0.5 * cepstra[1:-1] + 0.25 * cepstra[2:]
-        return Sung(out, syllable, phone)
+        return Sung(plan, out, syllable, phone)
 
     def _play(self, out: Array, plan: Plan) -> None:
         hertz = np.arange(FFT_SIZE // 2 + 1) * WORLD_RATE / FFT_SIZE

@@ -1,0 +1,135 @@
+"""Sung corpora on disk, from the speech bank: the base model's own songs, or clean studio takes of few singers.
+
+``sung`` draws songs as the base model's corpus does, noise of its labels included. ``studio`` plays the part that
+GTSinger (Zhang et al. 2024) plays for the real model: a cappella takes, a few singers, five techniques beside neutral
+singing, every take in three paces, and words that are always right.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from engine.codec import WORLD_RATE, synthesise
+from engine.genres import GENRES, Voice
+from engine.lyrics import Line, Lyrics
+from engine.plan import FRAME_RATE, Plan, make_plan
+from engine.tokenizer import SongTokenizer
+from training.corpus import Bank, draw_song, tagged_text
+from training.manifest import AboutCorpus, NewClip
+from training.singing import Singer
+from training.styles import WELL, Style
+
+LICENCE = "CC0-1.0 (Piper voice `joe`); the voice was finetuned from one whose recordings are for research"
+#: Songs keep their level, which the model knows; only those that would clip are turned down to this peak.
+_PEAK = 0.99
+
+TECHNIQUES: dict[str, Style] = {
+    # plain singing is what half of every singer's takes are, as in a control group
+    "neutral": Style(WELL, vibrato=(15.0, 5.5)),
+    "breathy": Style(WELL, breath=0.3, tilt=0.2, vibrato=(10.0, 5.2)),
+    "falsetto": Style(WELL, formant=1.05, breath=0.12, tilt=0.1, vibrato=(20.0, 5.8), glide=3),
+    "pharyngeal": Style(WELL, formant=1.03, tilt=-0.4, vibrato=(15.0, 5.5), glide=3),
+    "vibrato": Style(WELL, vibrato=(55.0, 5.6), glide=5),
+    "glissando": Style(WELL, vibrato=(15.0, 5.4), glide=14),
+}
+
+
+@dataclass(frozen=True)
+class StudioSinger:
+    """One singer of the studio corpus; ``formant`` scales the vocal tract of the voice."""
+
+    name: str
+    voice: Voice
+    range: str
+    formant: float
+
+
+SINGERS = (
+    StudioSinger("alto-1", "high", "alto", 1.0),
+    StudioSinger("alto-2", "high", "alto", 1.03),
+    StudioSinger("tenor-1", "low", "tenor", 1.0),
+)
+_GENDER: dict[Voice, str] = {"high": "female", "low": "male"}
+#: Beats per minute of each pace; together they span what the model can sing.
+PACES: dict[str, tuple[float, float]] = {"slow": (85, 112), "moderate": (112, 145), "fast": (145, 188)}
+_LINES_PER_TAKE = (1, 1, 2, 2, 3)
+
+
+def about(studio: bool) -> AboutCorpus:
+    """``corpus.json`` of either corpus."""
+    if studio:
+        text = "clean a cappella takes: three singers, five techniques and neutral singing, three paces, true words"
+        return AboutCorpus(name="studio", description=text, licence=LICENCE)
+    text = "songs in thirty genres as the embedded model's own corpus draws them; some lyrics are missing or wrong"
+    return AboutCorpus(name="sung", description=text, licence=LICENCE)
+
+
+def sung_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
+    """``count`` songs as in the base model's corpus."""
+    singer, tokenizer = Singer(bank), SongTokenizer()
+    for number in range(count):
+        rng = random.Random(f"sung/{seed}/{number}")
+        sung, _, record = draw_song(bank, singer, tokenizer, rng)
+        fields: dict[str, Any] = {
+            "lyrics": record.lyrics,
+            "caption": record.caption,
+            "tags": [record.genre],
+            "singer": f"{record.voice} voice",
+            "style": record.genre,
+        }
+        if record.label == "good":
+            fields["words"] = _timed_words(record.lyrics, sung.plan)
+        yield _clip(f"sung-{number:05d}", sung.features, sung.plan, fields)
+
+
+def studio_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
+    """``count`` takes: singers in turn, half of them neutral, the techniques taking turns in the other half."""
+    singer = Singer(bank)
+    others = [name for name in TECHNIQUES if name != "neutral"]
+    for number in range(count):
+        rng = random.Random(f"studio/{seed}/{number}")
+        who = SINGERS[number % len(SINGERS)]
+        technique = "neutral" if (number // len(SINGERS)) % 2 else rng.choice(others)
+        pace = rng.choice(list(PACES))
+        picked = [rng.choice(bank) for _ in range(rng.choice(_LINES_PER_TAKE))]
+        lyrics = Lyrics(tuple(Line(line.words, ("[verse]",) if n == 0 else ()) for n, (line, _) in enumerate(picked)))
+        # rhythm and scale come from any genre: a studio corpus has songs of every kind
+        genre = rng.choice(list(GENRES))
+        plan = make_plan(lyrics, genre, who.voice, rng.uniform(*PACES[pace]), rng.getrandbits(31))
+        style = replace(TECHNIQUES[technique], formant=TECHNIQUES[technique].formant * who.formant)
+        sung = singer.sing([word for _, words in picked for word in words], plan, style)
+        how = "clear singing" if technique == "neutral" else f"{technique} singing"
+        text = tagged_text(lyrics)
+        fields: dict[str, Any] = {
+            "lyrics": text,
+            "words": _timed_words(text, plan),
+            "caption": f"clean studio a cappella recording, {_GENDER[who.voice]} {who.range}, {how}, {pace} pace",
+            "tags": ["a cappella", "studio", who.range, _GENDER[who.voice], technique, pace],
+            "singer": who.name,
+            "style": technique,
+        }
+        yield _clip(f"studio-{number:05d}", sung.features, plan, fields)
+
+
+def _timed_words(lyrics: str, plan: Plan) -> list[dict[str, Any]]:
+    texts = [word for line in lyrics.split("\n") for word in line.split() if not word.startswith("[")]
+    notes: dict[int, list[dict[str, float]]] = {}
+    for note in plan.notes:
+        start, end = note.start / FRAME_RATE, (note.start + note.frames) / FRAME_RATE
+        notes.setdefault(note.word, []).append({"start": start, "end": end, "midi": note.midi})
+    return [
+        {"text": texts[word], "start": start, "end": end, "notes": notes[word]}
+        for word, start, end in plan.word_times()
+    ]
+
+
+def _clip(name: str, features: Any, plan: Plan, fields: dict[str, Any]) -> NewClip:
+    audio = synthesise(features)
+    audio = audio / max(1.0, float(np.abs(audio).max()) / _PEAK)
+    common = {"plan": plan.model_dump(), "source": "choirmaster corpus", "licence": "CC0-1.0"}
+    return NewClip(name, {**common, **fields}, audio[None].astype(np.float32), WORLD_RATE)
