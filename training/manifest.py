@@ -119,22 +119,26 @@ def write_corpus(folder: Path, about: AboutCorpus, clips: Iterable[NewClip]) -> 
     A corpus that was there before is replaced when the manifest is, at the very end.
 
     Raises:
-        CorpusError: there was no clip at all.
+        CorpusError: there was no clip at all, one has fields that may not be, or two have the same name.
         OSError: the folder cannot be written or the disk is full.
     """
-    lines: list[str] = []
+    lines, names = list[str](), set[str]()
     for clip in clips:
+        if clip.name in names:
+            raise CorpusError(f"two clips are named {clip.name!r}: give each a name of its own")
+        names.add(clip.name)
         sound = audio_bytes(np.asarray(clip.audio, np.float32), clip.sampling_rate, "flac")
         path = f"{AUDIO}/{clip.name}.flac"
+        measured = {
+            "audio": path,
+            "sha256": hashlib.sha256(sound).hexdigest(),
+            "seconds": round(clip.audio.shape[1] / clip.sampling_rate, 4),
+        }
+        try:
+            entry = ClipEntry.model_validate({**clip.fields, **measured})
+        except ValidationError as error:
+            raise CorpusError(f"clip {clip.name!r}: {_first(error)}") from error
         write_bytes_atomically(folder / path, sound)
-        entry = ClipEntry.model_validate(
-            {
-                **clip.fields,
-                "audio": path,
-                "sha256": hashlib.sha256(sound).hexdigest(),
-                "seconds": round(clip.audio.shape[1] / clip.sampling_rate, 4),
-            }
-        )
         lines.append(entry.model_dump_json(exclude_defaults=True))
         yield entry
     if not lines:
@@ -161,7 +165,7 @@ def read_corpus(folder: Path) -> Corpus:
     except ValidationError as error:
         raise CorpusError(f"{folder / ABOUT}: {_first(error)}") from error
     clips = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):  # words may hold other line separators
         try:
             clips.append(ClipEntry.model_validate_json(line))
         except ValidationError as error:
