@@ -27,9 +27,11 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "serve": Verb("server:serve", "Serve the HTTP API and the browser pages over one engine."),
     "sing": Verb("engine.cli:sing", "Sing lyrics in a style and write the song to disk."),
+    "adapters": Verb("adapters.cli:app", "List, show, import, remove and rename adapters."),
     "bench": Verb("bench.cli:bench", "Time songs beside diffusers, and the server's start and memory."),
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),
+    "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
     "recordings": Verb("training.cli:recordings", "Write the corpus's own songs as sound files."),
 }
 

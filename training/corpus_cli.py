@@ -1,0 +1,186 @@
+"""The verb ``corpus``: make corpora to train adapters on, and audit them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from training.gtsinger import Gathering
+    from training.manifest import ClipEntry
+
+app = typer.Typer(name="corpus", no_args_is_help=True, pretty_exceptions_enable=False)
+
+#: All recordings that were left out, by reason.
+LEFT_OUT = "left-out.json"
+#: Examples shown of each reason for which recordings were left out.
+EXAMPLES = 2
+
+
+@app.callback()
+def corpus() -> None:
+    """Make and audit corpora to train adapters on."""
+
+
+@app.command()
+def gtsinger(
+    source: Annotated[Path, typer.Option(help="GTSinger as downloaded: the folder that holds English/EN-Alto-1/...")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus; the one without words goes to OUT-nowords.")],
+    language: Annotated[str, typer.Option(help="One of its language folders, or 'all'.")] = "English",
+    words: Annotated[
+        bool | None,
+        typer.Option(
+            "--words/--no-words", help="Only the corpus with, or only the one without words, in OUT; by default both."
+        ),
+    ] = None,
+    join_to: Annotated[float, typer.Option(help="Join neighbouring recordings to clips of so many seconds.")] = 8.0,
+    shortest: Annotated[
+        float, typer.Option(help="Leave out clips shorter than so many seconds even when joined.")
+    ] = 1.0,
+    longest: Annotated[float, typer.Option(help="No recording or clip longer than so many seconds.")] = 20.0,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a corpus that is in OUT already.")] = False,
+) -> None:
+    """Make a corpus of the singing in GTSinger (CC BY-NC-SA 4.0): with its words, and the same clips without."""
+    from adapters.files import write_text_atomically
+    from training import gtsinger as maker
+    from training.manifest import read_corpus, write_corpus
+    from training.wordless import rename, write_wordless
+
+    folders = [out] if words is not None else [out, out.with_name(f"{out.name}-nowords")]
+    for folder in folders:
+        _refuse_existing(folder, replace)
+    options = maker.JoinOptions(join_to=join_to, shortest=shortest, longest=longest)
+    with _bar("reading word records", None) as update:
+        gathering = maker.gather(source, "" if language.lower() == "all" else language, options, update)
+    about = rename(maker.ABOUT) if words is False else maker.ABOUT
+    clips = maker.make_clips(gathering, options, words is not False)
+    with _writing(out, "joining recordings", len(gathering.recordings)) as update:
+        for _ in write_corpus(out, about, clips):
+            update(gathering.seen, len(gathering.recordings))
+    made = read_corpus(out)
+    if words is None:
+        with _writing(folders[1], "leaving out words", len(made.clips)) as update:
+            for done, _ in enumerate(write_wordless(made, folders[1]), 1):
+                update(done, len(made.clips))
+    for folder in folders:
+        _sweep(folder, {clip.audio for clip in made.clips})
+    with _disk(out):
+        write_text_atomically(out / LEFT_OUT, json.dumps(gathering.dropped, indent=1, ensure_ascii=False) + "\n")
+    _report(gathering, made.clips)
+    for folder in folders:
+        typer.echo(f"the corpus {'without' if folder is not out or words is False else 'with'} words is in {folder}")
+    typer.echo(f"every recording left out is listed in {out / LEFT_OUT}")
+    typer.echo(f"see what it holds with `choirmaster corpus audit {out}`")
+
+
+@app.command("audit")
+def audit_corpus(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the corpus.")],
+    report: Annotated[Path | None, typer.Option("--json", help="Also write the findings to this file.")] = None,
+    variant: Annotated[
+        Literal["nolyrics", "lyrics", "nolyrics-asr", "lyrics-asr"] | None,
+        typer.Option(help="Check whether this variant can be trained on it; exits with 2 where it cannot."),
+    ] = None,
+) -> None:
+    """Measure a corpus: words, captions, durations, clipping, duplicates, missing and changed sounds."""
+    from rich.console import Console
+
+    from adapters.files import write_text_atomically
+    from training.audit import audit, check_variant
+    from training.audit_table import render
+    from training.manifest import read_corpus
+
+    found = read_corpus(folder)
+    with _bar("listening", len(found.clips)) as update:
+        findings = audit(found, update)
+    Console().print(render(findings))
+    if report is not None:
+        with _disk(report):
+            write_text_atomically(report, json.dumps(findings.as_json(), indent=1, ensure_ascii=False) + "\n")
+        typer.echo(f"the findings are in {report}")
+    if variant is not None:
+        for note in check_variant(findings, variant):
+            typer.echo(note)
+        typer.echo(f"{variant} can be trained on {folder}")
+
+
+def _refuse_existing(folder: Path, replace: bool) -> None:
+    from training.manifest import MANIFEST, CorpusError
+
+    if (folder / MANIFEST).exists() and not replace:
+        raise CorpusError(f"{folder} holds a corpus already: give another --out, or --replace to make it anew")
+
+
+@contextmanager
+def _writing(folder: Path, title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar around writing a corpus; when stopped, says in what state that leaves it."""
+    try:
+        with _disk(folder), _bar(title, total) as update:
+            yield update
+            update(total, total)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; the manifest in {folder} was not touched: run the same command again", err=True)
+        raise
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    from training.manifest import CorpusError
+
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{path} cannot be written ({error.strerror or error}): free some space, or give another place"
+        ) from error
+
+
+@contextmanager
+def _bar(title: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _sweep(folder: Path, listed: set[str]) -> None:
+    """Remove the sounds of a corpus that was replaced, or of a run that was stopped."""
+    from training.manifest import AUDIO
+
+    for path in (folder / AUDIO).glob("*.flac"):
+        if f"{AUDIO}/{path.name}" not in listed:
+            path.unlink(missing_ok=True)
+
+
+def _report(gathering: Gathering, clips: tuple[ClipEntry, ...]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    hours = sum(clip.seconds for clip in clips) / 3600
+    typer.echo(
+        f"{gathering.found} recordings found, {gathering.found - gathering.lost} used in {len(clips)} clips "
+        f"({hours:.2f} h), {gathering.lost} left out"
+    )
+    if not gathering.dropped:
+        return
+    table = Table("left out", "because", "such as", box=None)
+    table.columns[2].overflow = "fold"
+    for reason, files in sorted(gathering.dropped.items(), key=lambda item: -len(item[1])):
+        table.add_row(str(len(files)), escape(reason), escape("\n".join(files[:EXAMPLES])))
+    Console().print(table)
