@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from adapters.base import Base
+from adapters.errors import AdapterError
+from adapters.json_file import read_json_object
 
 #: Lower-case letters, digits and hyphens: never a path.
 AdapterName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -58,3 +64,44 @@ class AdapterCard(BaseModel):
     recipe: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, float] = Field(default_factory=dict)
     source: str = Field(default="", max_length=500)
+
+
+def check_name(name: str) -> str:
+    """The name, if an adapter may have it.
+
+    Raises:
+        AdapterError: it could be a path, or is ``base``, which means no adapter.
+    """
+    if not re.fullmatch("[a-z0-9-]{1,64}", name):
+        raise AdapterError(f"{name[:80]!r} is no adapter name: use 1 to 64 of a-z, 0-9 and -")
+    if name == "base":
+        raise AdapterError("an adapter cannot be called base, which is the song model without any: choose another name")
+    return name
+
+
+def read_card(path: Path) -> AdapterCard:
+    """The card in a file.
+
+    Raises:
+        AdapterError: it is not JSON, or no card of an adapter.
+    """
+    given = read_json_object(path)
+    try:
+        return AdapterCard.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise AdapterError(f"{path} is no card of an adapter: {where}: {first['msg']}; repair or remove it") from None
+
+
+def check_base(card: AdapterCard, base: Base) -> None:
+    """Make sure that an adapter was made for this song model.
+
+    Raises:
+        AdapterError: names both models.
+    """
+    if card.base.fingerprint != base.fingerprint:
+        raise AdapterError(
+            f"adapter {card.name} was made for the song model {card.base.name} ({card.base.fingerprint}), this one is "
+            f"{base.fingerprint}: load that model, or train an adapter for this one"
+        )

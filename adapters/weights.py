@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +75,17 @@ def check_fit(weights: AdapterWeights, base: Base, what: str = "the adapter") ->
         )
     if not any(bool(layer.up.any() and layer.down.any() and layer.scale) for layer in weights.values()):
         raise AdapterError(f"{what} changes nothing: all its weights are zero, as before training")
+
+
+def describe_weights(weights: AdapterWeights) -> dict[str, Any]:
+    """The fields of an ``AdapterCard`` that follow from the weights."""
+    return {
+        "rank": Counter(layer.rank for layer in weights.values()).most_common(1)[0][0],
+        "alpha": Counter(layer.scale * layer.rank for layer in weights.values()).most_common(1)[0][0],
+        "layers": len(weights),
+        "parameters": sum(layer.down.numel() + layer.up.numel() for layer in weights.values()),
+        "targets": tuple(sorted({re.sub(r"^layers\.\d+\.", "", name) for name in weights})),
+    }
 
 
 def peft_tensors(weights: AdapterWeights, *, original: bool = False) -> dict[str, torch.Tensor]:
