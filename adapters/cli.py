@@ -1,0 +1,134 @@
+"""The ``adapters`` verb: the shelf from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from adapters.base import Base
+
+_MODELS = Path(__file__).resolve().parent.parent / "models"
+
+Shelf = Annotated[Path, typer.Option(help="Folder of adapters.")]
+Model = Annotated[Path, typer.Option(help="Folder of a song model in diffusers layout, for which the adapters are.")]
+Name = Annotated[str, typer.Argument(help="Name of an adapter: 1 to 64 of a-z, 0-9 and -.")]
+SHELF = _MODELS / "tiny" / "adapters"
+MODEL = _MODELS / "tiny"
+
+app = typer.Typer(name="adapters", add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def adapters() -> None:
+    """List, show, import, remove and rename adapters."""
+
+
+@app.command("list")
+def list_adapters(shelf: Shelf = SHELF) -> None:
+    """List the adapters on the shelf."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from adapters.store import AdapterStore
+
+    store = AdapterStore(shelf)
+    table = Table("name", "variant", "rank", "alpha", "layers", "targets", "song model", "made", box=None)
+    for card in store.cards():
+        table.add_row(
+            card.name,
+            card.variant or "-",
+            str(card.rank),
+            f"{card.alpha:g}",
+            str(card.layers),
+            _short(card.targets),
+            card.base.name,
+            f"{card.created:%Y-%m-%d}",
+        )
+    console = Console()
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(
+            f"{shelf} holds no adapter: import one with `choirmaster adapters import PATH NAME`", markup=False
+        )
+    for name, fault in store.damaged().items():
+        Console(stderr=True).print(f"{name} is damaged: {fault}", markup=False)
+
+
+@app.command()
+def show(name: Name, shelf: Shelf = SHELF, model: Model = MODEL) -> None:
+    """Show an adapter's card, and whether it can sing with the song model."""
+    from adapters.errors import AdapterError
+    from adapters.store import AdapterStore
+
+    store = AdapterStore(shelf)
+    typer.echo(store.card(name).model_dump_json(indent=1))
+    base, base_name = _read_base(model)
+    try:
+        store.load(name, base)
+    except AdapterError as error:
+        typer.echo(f"cannot sing with {base_name}: {error}", err=True)
+    else:
+        typer.echo(f"fits {base_name}", err=True)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="Folder or .safetensors file of an adapter, whatever tool wrote it.")],
+    name: Name,
+    shelf: Shelf = SHELF,
+    model: Model = MODEL,
+    description: Annotated[str, typer.Option(help="A sentence for its card.")] = "",
+) -> None:
+    """Read an adapter of another tool and put it on the shelf."""
+    from adapters.importing import import_adapter
+    from adapters.store import AdapterStore
+
+    store = AdapterStore(shelf)
+    store.check_free(name)
+    base, base_name = _read_base(model)
+    weights, card, notes = import_adapter(path, name, base, base_name, description=description)
+    card = store.add(name, weights, card, base=base)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{name}: rank {card.rank}, alpha {card.alpha:g}, {card.layers} layers ({_short(card.targets)})")
+
+
+@app.command()
+def remove(name: Name, shelf: Shelf = SHELF) -> None:
+    """Delete an adapter."""
+    from adapters.store import AdapterStore
+
+    AdapterStore(shelf).remove(name)
+    typer.echo(f"{name} is removed")
+
+
+@app.command()
+def rename(old: Name, new: Annotated[str, typer.Argument(help="The name it gets.")], shelf: Shelf = SHELF) -> None:
+    """Give an adapter another name."""
+    from adapters.store import AdapterStore
+
+    AdapterStore(shelf).rename(old, new)
+    typer.echo(f"{old} is now {new}")
+
+
+def _read_base(model: Path) -> tuple[Base, str]:
+    """The base in a song model's folder, and the name it goes by."""
+    from adapters.base import Base
+    from adapters.json_file import read_json_object
+
+    config = model / "song_model.json"
+    name = read_json_object(config).get("name") if config.is_file() else None
+    return Base.of_folder(model / "transformer"), str(name or model.resolve().name)
+
+
+def _short(targets: tuple[str, ...]) -> str:
+    """Kinds of layers by block: ``cross_attn.to_k/to_q self_attn.to_q``."""
+    blocks: dict[str, list[str]] = {}
+    for target in targets:
+        block, _, layer = target.partition(".")
+        blocks.setdefault(block, []).append(layer)
+    return " ".join(f"{block}.{'/'.join(filter(None, layers))}".rstrip(".") for block, layers in blocks.items())
