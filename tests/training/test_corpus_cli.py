@@ -106,6 +106,26 @@ def test_an_interrupt_leaves_no_manifest_and_says_so(
     assert run("gtsinger", "--source", tree.root, "--out", tmp_path / "c")[0] == 0
 
 
+def test_an_interrupted_replacement_leaves_the_old_corpus_whole(
+    tree: Tree, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import gtsinger
+    from training.audit import audit
+
+    arguments = ("gtsinger", "--source", tree.root, "--out", tmp_path / "c", "--join-to")
+    assert run(*arguments, "1")[0] == 0
+    before, clips = read_corpus(tmp_path / "c"), gtsinger.make_clips
+
+    def interrupted(*arguments: object) -> object:
+        yield from clips(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gtsinger, "make_clips", interrupted)
+    assert run(*arguments, "3", "--replace")[0] == 130
+    assert read_corpus(tmp_path / "c") == before
+    assert not audit(before).broken
+
+
 def test_a_full_disk_is_one_line(tree: Tree, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
