@@ -32,6 +32,7 @@ VERBS: dict[str, Verb] = {
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),
     "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
+    "export": Verb("adapters.export_cli:export", "Export a composition of adapters for another tool."),
     "recordings": Verb("training.cli:recordings", "Write the corpus's own songs as sound files."),
 }
 
