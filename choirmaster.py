@@ -34,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
     "export": Verb("adapters.export_cli:export", "Export a composition of adapters for another tool."),
     "recordings": Verb("training.cli:recordings", "Write the corpus's own songs as sound files."),
+    "train": Verb("training.train_cli:train", "Train one adapter on a corpus."),
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from engine.conditioning import encode_condition
 from engine.denoising import Sampling, denoise
 from engine.errors import Cancelled, RequestError, SongError
 from engine.genres import GENRES, CaptionReading, read_caption
@@ -126,28 +127,9 @@ class Singer:
             made = silence[:, torch.arange(frames, device=silence.device) % silence.shape[1]]
         return made.to(self.model.device, self.model.dtype)
 
-    @torch.inference_mode()
     def condition(self, request: SongRequest, seconds: float) -> torch.Tensor:
-        """Packed conditioning [1, tokens, width]: lyrics, one timbre token, caption; encoded by the pipeline itself."""
-        pipeline, device = self.model.pipeline, self.model.device
-        text, text_mask, lyric, lyric_mask = pipeline.encode_prompt(
-            prompt=request.caption,
-            lyrics=request.lyrics,
-            device=device,
-            audio_duration=seconds,
-            bpm=None if request.tempo is None else round(request.tempo),
-        )
-        frames = round(30 * self.model.frame_rate)
-        reference = self.model.condition_encoder.silence_latent[:, :frames]
-        packed: torch.Tensor = self.model.condition_encoder(
-            text_hidden_states=text,
-            text_attention_mask=text_mask,
-            lyric_hidden_states=lyric,
-            lyric_attention_mask=lyric_mask,
-            refer_audio_acoustic_hidden_states_packed=reference.to(device, self.model.dtype),
-            refer_audio_order_mask=torch.zeros(1, dtype=torch.long, device=device),
-        )[0]
-        return packed
+        """Packed conditioning [1, tokens, width] of a request."""
+        return encode_condition(self.model, request.caption, request.lyrics, seconds, request.tempo).packed
 
     def noise(self, seed: int, frames: int) -> torch.Tensor:
         """Starting noise [1, frames, channels]: the same for the same seed and length, on every device."""

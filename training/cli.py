@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from training.progress import StopRequest, show_stages
 
 if TYPE_CHECKING:
     import torch
@@ -53,12 +53,14 @@ def pretrain(
     from training.speech import build_bank, read_bank
     from training.texts import corpus_lines
 
-    _show("speaking the lines", build_bank(corpus_lines(lines), work / "speech", workers))
+    show_stages("speaking the lines", build_bank(corpus_lines(lines), work / "speech", workers))
     bank = read_bank(work / "speech")
     tokenizer = SongTokenizer()
     if not (work / "codec" / "config.json").is_file():
         _fit_codec(bank, tokenizer, work / "codec")
-    _show("singing the songs", build_corpus(work / "songs", work / "speech", work / "codec", songs, workers=workers))
+    show_stages(
+        "singing the songs", build_corpus(work / "songs", work / "speech", work / "codec", songs, workers=workers)
+    )
     clips, records = read_corpus(work / "songs")
     _describe(records, len(bank), work / "corpus.json")
     if corpus_only:
@@ -69,7 +71,7 @@ def pretrain(
     del bank
     torch.set_num_threads(threads)
     trainer = Pretrainer(PretrainOptions(steps=steps, seed=seed), tokenizer, silence)
-    stop = _StopRequest()
+    stop = StopRequest()
     with _TrainingBar(work / "log.jsonl", steps) as bar:
         train(trainer, clips, validation, work / "checkpoint.safetensors", bar.update, stop)
     folder = out or work / "model"
@@ -98,7 +100,7 @@ def recordings(
             f"{work} holds no finished corpus: build it with `choirmaster pretrain --work {work} --corpus-only`"
         )
     codec = WorldCodec.from_pretrained(work / "codec")
-    _show("recording songs", record_songs(read_bank(work / "speech"), codec, out, per_genre))
+    show_stages("recording songs", record_songs(read_bank(work / "speech"), codec, out, per_genre))
     typer.echo(f"the recordings are in {out}")
 
 
@@ -156,38 +158,6 @@ def _describe(records: list[ClipRecord], spoken_lines: int, path: Path) -> None:
         "genres": {genre: dict(counts) for genre, counts in sorted(genres.items())},
     }
     write_text_atomically(path, json.dumps(summary, indent=1) + "\n")
-
-
-def _show(title: str, stages: Iterator[tuple[int, int]]) -> None:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task(title, total=None)
-        for done, total in stages:
-            bar.update(task, completed=done, total=total)
-
-
-class _StopRequest:
-    """True once Ctrl-C or SIGTERM was sent; the step at hand is finished first, so that nothing is lost."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
-
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-
-    def __call__(self) -> bool:
-        return self.asked
 
 
 class _TrainingBar:
