@@ -89,15 +89,17 @@ def _loss_table(compression: Compression) -> Table:
 
 
 class _Bar:
-    """A bar of bytes that appears with the first of them, since a LoRA is written at once."""
+    """Says that it works, and once a whole model is written, how many of its bytes are."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._status = console.status("blending")
         self._progress: Progress | None = None
 
     def start(self, total: int) -> Callable[[int], None]:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+        self._status.stop()
         progress = Progress(
             TextColumn("writing"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=self._console
         )
@@ -107,8 +109,10 @@ class _Bar:
         return lambda size: progress.update(task, advance=size)
 
     def __enter__(self) -> _Bar:
+        self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._status.stop()
         if self._progress:
             self._progress.stop()

@@ -105,6 +105,11 @@ def export_composition(
             weights = dict(weights)  # computed once from here on
             check_fit(weights, base, f"the blend {format_composition(composition)}")
             ranks = {name: layer.rank for name, layer in weights.items()}
+            if options.merge in ("ties", "dare-ties") and options.rank is None:
+                notes.append(
+                    f"{options.merge} without --rank is exact and of full rank, up to {max(ranks.values())}: most of a "
+                    "model's size; --rank 32 makes it small and says what that loses"
+                )
             files = [write_lora(weights, folder, options.form, dtype or torch.float32, about, out.stem)]
         errors = compression.errors if compression else {}
         record = {**about, "ranks": ranks, "errors": errors, "notes": notes}

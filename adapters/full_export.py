@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from adapters.errors import AdapterError
+from adapters.json_file import read_json_object
 from adapters.original_layout import PREFIXES, SILENCE, checkpoint_config, checkpoint_name
 from adapters.shards import DTYPES, Planned, write_shards
 from adapters.weights import AdapterWeights
@@ -89,7 +90,8 @@ def write_full(
             f"the model needs {total / 1e9:.2f} GB, {free / 1e9:.2f} GB are free: choose another --out or --dtype bf16"
         )
     if form == "full-diffusers":
-        shutil.copyfile(model / "transformer" / "config.json", folder / "config.json")
+        config = read_json_object(model / "transformer" / "config.json")
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     else:
         notes = _write_original_rest(model, parts, folder, [t for _, t in folded if t.name == SILENCE], out)
     metadata = {"format": "pt", "choirmaster": json.dumps(about or {}, sort_keys=True)}
@@ -157,13 +159,13 @@ def _write_original_rest(
     model: Path, parts: list[str], folder: Path, silence: list[Planned], out: list[Planned]
 ) -> list[str]:
     """Write what stands beside the weights of an original checkpoint; what cannot be written is told in notes."""
-    configs = {part: json.loads((model / part / "config.json").read_text(encoding="utf-8")) for part in parts}
+    configs = {part: read_json_object(model / part / "config.json") for part in parts}
     kinds = {tensor.dtype for tensor in out if tensor.dtype.is_floating_point}
     dtype = str(max(kinds, key=lambda kind: kind.itemsize)).removeprefix("torch.")
     config, differing = checkpoint_config(configs, dtype)
     ours = model / "song_model.json"
     if ours.is_file():
-        heads = json.loads(ours.read_text(encoding="utf-8")).get("lyric_alignment_layers_config")
+        heads = read_json_object(ours).get("lyric_alignment_layers_config")
         config |= {"lyric_alignment_layers_config": heads} if heads else {}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for tensor in silence:  # [1, frames, 64] in diffusers, [1, 64, frames] in the original

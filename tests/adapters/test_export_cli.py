@@ -21,6 +21,7 @@ from adapters.errors import AdapterError
 from adapters.exporting import FORMATS, ExportOptions, export_composition, read_base
 from adapters.folders import new_folder
 from adapters.importing import import_adapter
+from adapters.merging import merge
 from adapters.store import AdapterStore
 from adapters.weights import LowRank, describe_weights
 from tests.adapters.exported import adapter, folded, same_change, song_model, transformer, velocity
@@ -129,6 +130,16 @@ def test_merge_methods(method: str, common: list[object], tmp_path: Path) -> Non
     assert one.read_bytes() == two.read_bytes()
     record = json.loads((tmp_path / "one" / "composition.json").read_text())
     assert record["merge"]["method"] == method and record["merge"]["density"] == 0.5
+
+
+def test_ties_without_a_rank_is_exact_and_says_that_it_is_large(
+    common: list[object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exported(*common, "--format", "comfyui", "--merge", "ties", "--out", tmp_path / "full") == 0
+    assert "full rank, up to 48" in capsys.readouterr().err
+    came, *_ = import_adapter(tmp_path / "full", "back", Base.of(transformer()), "tiny")
+    weights = planted()
+    same_change(merge([(0.6, weights["lyrics"]), (0.4, weights["nolyrics"])], "ties"), came)
 
 
 def test_comfyui_as_one_file(common: list[object], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from adapters.blending import concatenate
 from adapters.errors import AdapterError
-from adapters.full_export import planned_tensors, write_full
+from adapters.full_export import FullFormat, planned_tensors, write_full
 from adapters.lora_export import write_lora
 from adapters.merging import merge
 from adapters.original_layout import checkpoint_config, checkpoint_name
@@ -226,6 +226,15 @@ def test_no_shard_sizes(text: str) -> None:
         parse_size(text)
 
 
+@pytest.mark.parametrize("form", ["full-diffusers", "full-original"])
+def test_a_missing_config_is_named(form: FullFormat, tmp_path: Path) -> None:
+    song_model(tmp_path / "model")
+    (tmp_path / "model" / "transformer" / "config.json").unlink()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(AdapterError, match=r"transformer/config\.json"):
+        write_full(tmp_path / "model", {}, tmp_path / "out", form)
+
+
 def test_a_missing_shard_is_named(model: Path, tmp_path: Path) -> None:
     index = {"weight_map": {"a": "diffusion_pytorch_model-00001-of-00002.safetensors"}}
     (tmp_path / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
@@ -236,7 +245,7 @@ def test_a_missing_shard_is_named(model: Path, tmp_path: Path) -> None:
 # --- memory
 
 _MEASURED = """
-import sys
+import contextlib, sys
 from pathlib import Path
 import torch
 from adapters.full_export import write_full
@@ -256,7 +265,8 @@ weights = {}
 for i in range(int(sys.argv[3])):
     for block in ("self_attn", "cross_attn"):
         weights[f"layers.{i}.{block}.to_q"] = LowRank(torch.randn(8, 768), torch.randn(768, 8), 2.0)
-Path("/proc/self/clear_refs").write_text("5")
+with contextlib.suppress(OSError):  # begin the peak anew, where the system lets us
+    Path("/proc/self/clear_refs").write_text("5")
 before, before_all, highest = anonymous(), peak(), 0
 
 def start(total):
@@ -271,7 +281,7 @@ print(highest - before, peak() - before_all, max(f.stat().st_size for f in done.
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads /proc, which Linux alone has")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc, which Linux alone has")
 def test_memory_holds_one_layer_not_one_shard(tmp_path: Path) -> None:
     layers = 8
     big = AceStepTransformer1DModel(
@@ -286,9 +296,9 @@ def test_memory_holds_one_layer_not_one_shard(tmp_path: Path) -> None:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     anonymous, resident, shard, size = map(int, done.stdout.split())
-    # base in fp32 about 270 MB in two shards; what the process holds itself is a few layers of 7 MB
+    # base in fp32 about 310 MB in three shards; what the process holds itself is a few tensors of 7 to 14 MB
     assert size > 250e6 and shard > 100e6
-    assert anonymous < 0.5 * shard
+    assert anonymous < 0.7 * shard
     assert resident < 1.3 * shard + size  # with the pages of the model's files that the system keeps mapped
 
 

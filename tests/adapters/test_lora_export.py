@@ -60,6 +60,19 @@ def test_diffusers_sings_with_the_right_scale_and_mixed_ranks(
     torch.testing.assert_close(velocity(direct), wanted, atol=1e-5, rtol=1e-4)
 
 
+def test_the_embedded_model_takes_a_blend_through_its_own_pipeline(tmp_path: Path) -> None:
+    model = load_song_model()
+    one, two = (adapter(model.transformer, ATTENTION, rank=r, scale=s, seed=r) for r, s in ((8, 2.0), (4, 0.5)))
+    blend = concatenate([(0.06, one), (0.04, two)])
+    base = velocity(model.transformer)
+    write_lora(blend, tmp_path, "diffusers")
+    model.pipeline.load_lora_weights(tmp_path, use_safetensors=True, adapter_name="blend")
+    got, wanted = velocity(model.transformer), velocity(folded(load_song_model().transformer, blend))
+    assert (got - wanted).abs().max() < 1e-4 < (wanted - base).abs().max()
+    model.pipeline.delete_adapters("blend")
+    assert torch.equal(velocity(model.transformer), base)
+
+
 def test_diffusers_needs_no_header(tmp_path: Path, parts: dict[str, Any]) -> None:
     # ranks and alphas follow from the tensors alone, as in a reader that knows nothing of the header
     weights = adapter(transformer(), ATTENTION, rank=2, scale=2.0)
