@@ -100,7 +100,7 @@ def find_adapter(path: Path) -> tuple[Path, list[str]]:
         listed = ", ".join(str(file.relative_to(path)) for file in nearest[:_NAMED])
         raise AdapterError(f"{path} holds {len(nearest)} adapters ({listed}{more}): give the path of one of them")
     others = len(found) - 1
-    notes = [f"took {nearest[0].relative_to(path)} and left {others} others in {path.name} alone"] if others else []
+    notes = [f"took {nearest[0].relative_to(path)}; {others} more in {path.name} left alone"] if others else []
     return nearest[0], notes
 
 

@@ -53,7 +53,7 @@ def test_from_import_to_removal(
     assert run("import", run_folder, "mine", "--shelf", shelf, "--description", "Sung by me.") == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("mine: rank 8, alpha 16, 48 layers (cross_attn.to_k/to_out.0/to_q/to_v self_attn.")
-    assert "note: took final/adapter/adapter_model.safetensors and left 1 others in run alone" in shown.err
+    assert "note: took final/adapter/adapter_model.safetensors; 1 more in run left alone" in shown.err
     assert len(AdapterStore(shelf).load("mine", base)) == 48
 
     assert run("list", "--shelf", shelf) == 0

@@ -15,9 +15,10 @@ from torch import nn
 from adapters.errors import AdapterError
 from adapters.formats import read_weights
 from adapters.importing import import_adapter
-from adapters.naming import diffusers_name
+from adapters.naming import diffusers_name, original_name
 from adapters.safetensors_file import TensorFile
 from adapters.weights import LowRank
+from engine.song_model import load_song_model
 from tests.adapters.foreign import ATTENTION, apply, base_of, deltas, pairs, sing, twins, write_peft
 
 
@@ -305,6 +306,10 @@ def test_names_unknown_to_the_base_pass_through_for_the_fit_to_name() -> None:
     assert list(read({"lycoris_no_such.lora_A.weight": A, "lycoris_no_such.lora_B.weight": B})) == ["lycoris_no_such"]
 
 
+#: Of noise, condition and context.
+SHAPES = ((1, 16, 64), (1, 7, 192), (1, 16, 128))
+
+
 def saved_by_diffusers(model: Any, folder: Path, level: str) -> None:
     if level == "transformer":
         model.transformer.save_lora_adapter(str(folder))
@@ -319,23 +324,22 @@ def saved_by_diffusers(model: Any, folder: Path, level: str) -> None:
         )
 
 
+def sung(transformer: nn.Module) -> torch.Tensor:
+    """Velocities of the embedded transformer for a fixed input."""
+    generator = torch.Generator().manual_seed(7)
+    noise, condition, context = (torch.randn(shape, generator=generator) for shape in SHAPES)
+    now = torch.tensor([0.5])
+    with torch.no_grad():
+        out: torch.Tensor = transformer(noise, now, now, condition, context, return_dict=False)[0]
+    return out
+
+
 @pytest.mark.parametrize("level", ["transformer", "pipeline"])
 def test_what_diffusers_saves_sings_the_same_on_the_embedded_model(level: str, tmp_path: Path) -> None:
-    from engine.song_model import load_song_model
-
     model = load_song_model()
     transformer = model.transformer
     base = base_of(transformer)
     generator = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(shape, generator=generator) for shape in ((1, 16, 64), (1, 7, 192), (1, 16, 128))]
-
-    def sung(transformer: nn.Module) -> torch.Tensor:
-        with torch.no_grad():
-            out: torch.Tensor = transformer(
-                inputs[0], torch.tensor([0.5]), torch.tensor([0.5]), inputs[1], inputs[2], return_dict=False
-            )[0]
-        return out
-
     bare = sung(transformer)
     transformer.add_adapter(
         peft.LoraConfig(
@@ -355,3 +359,40 @@ def test_what_diffusers_saves_sings_the_same_on_the_embedded_model(level: str, t
     assert (got - wanted).abs().max() < 1e-5
     assert (wanted - bare).abs().max() > 1e-2
     assert card.layers == 36 and card.source.startswith("diffusers: ")
+
+
+@pytest.mark.parametrize("form", ["the trainer's", "lokr"])
+def test_files_in_original_names_sing_the_same_on_the_embedded_model(form: str, tmp_path: Path) -> None:
+    transformer = load_song_model().transformer
+    base = base_of(transformer)
+    torch.manual_seed(0)
+    changes = {}
+    planted: dict[str, LowRank] = {}
+    tensors: dict[str, torch.Tensor] = {}
+    for name, (out, inner) in base.shapes.items():
+        if "_attn.to_" not in name:
+            continue
+        if form == "lokr":
+            parts = {"lokr_w1": torch.randn(8, 8) * 0.1, "lokr_w2_a": torch.randn(out // 8, 4) * 0.3}
+            parts["lokr_w2_b"] = torch.randn(4, inner // 8) * 0.3
+            key = f"lycoris_{original_name(name).replace('.', '_')}"
+            tensors |= {f"{key}.{part}": tensor for part, tensor in parts.items()} | {f"{key}.alpha": torch.tensor(8.0)}
+            changes[name] = lokr_change(parts, 8.0)
+        else:
+            layer = LowRank(torch.randn(8, inner) * 0.1, torch.randn(out, 8) * 0.1)
+            planted[original_name(name)] = layer
+            changes[name] = 2.0 * (layer.up.double() @ layer.down.double())
+    if form == "lokr":
+        save_file(tensors, tmp_path / "lokr_weights.safetensors")
+    else:
+        write_peft(tmp_path / "final" / "adapter", planted)
+    weights, card, _ = import_adapter(tmp_path, "mine", base, "tiny")
+    assert card.layers == 48
+    bare = sung(transformer)
+    pristine = {name: value.clone() for name, value in transformer.state_dict().items()}
+    apply(transformer, changes)
+    wanted = sung(transformer)
+    transformer.load_state_dict(pristine)
+    apply(transformer, deltas(weights))
+    assert (sung(transformer) - wanted).abs().max() < 1e-5
+    assert (wanted - bare).abs().max() > 1e-2

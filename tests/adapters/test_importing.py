@@ -54,7 +54,7 @@ def test_final_goes_before_checkpoints_and_the_choice_is_told(tmp_path: Path, ba
     write_peft(tmp_path / "final" / "adapter", pairs(ATTENTION, rank=3))
     card, notes = run(tmp_path, base)
     assert card.rank == 3
-    assert f"took final/adapter/adapter_model.safetensors and left 2 others in {tmp_path.name} alone" in notes
+    assert f"took final/adapter/adapter_model.safetensors; 2 more in {tmp_path.name} left alone" in notes
 
 
 def test_several_checkpoints_without_a_final_state_are_listed(tmp_path: Path, base: Base) -> None:
