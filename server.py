@@ -22,6 +22,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from adapters.places import SHELF, TINY_MODEL
 from engine.errors import ChoirmasterError, RequestError, SongError
 
 if TYPE_CHECKING:
@@ -237,9 +238,8 @@ def open_port(host: str, port: int) -> socket.socket:
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 7860,
-    model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")
-    ] = None,
+    model: Annotated[str, typer.Option(help="Folder or hub id of a song model.")] = str(TINY_MODEL),
+    shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = SHELF,
     outputs: Annotated[Path, typer.Option(help="Folder of the songs.")] = Path("outputs"),
     judge: Annotated[str, typer.Option(help="Who listens: base, none, or any Whisper by name or folder.")] = "base",
     device: Annotated[str, typer.Option(help="Device of the song model, such as cpu or cuda.")] = "cpu",
@@ -254,8 +254,9 @@ def serve(
         with console.status("loading the song model"):
             from transformers.utils import logging as transformers_logging
 
+            from adapters.store import AdapterStore
             from engine.engine import Engine
-            from engine.song_model import TINY_MODEL, load_song_model
+            from engine.song_model import load_song_model
             from engine.songs import SongStore
             from eval.judge import Judge
             from ui.listening import Listener
@@ -263,8 +264,9 @@ def serve(
 
             transformers_logging.disable_progress_bar()
             store = SongStore(outputs)
-            loaded = load_song_model(model or TINY_MODEL, device=device)
-            songs = Songs(Engine(loaded, store), store, Listener(None if judge == "none" else Judge(judge)))
+            loaded = load_song_model(model, device=device)
+            listener = Listener(None if judge == "none" else Judge(judge))
+            songs = Songs(Engine(loaded, store, AdapterStore(shelf)), store, listener)
             app = build_app(songs)
         table = Table.grid(padding=(0, 2))
         shown_host = "localhost" if name in ("127.0.0.1", "0.0.0.0", "::", "::1") else name

@@ -10,13 +10,11 @@ import typer
 if TYPE_CHECKING:
     from adapters.base import Base
 
-_MODELS = Path(__file__).resolve().parent.parent / "models"
+from adapters.places import SHELF, TINY_MODEL
 
 Shelf = Annotated[Path, typer.Option(help="Folder of adapters.")]
 Model = Annotated[Path, typer.Option(help="Folder of a song model in diffusers layout, for which the adapters are.")]
 Name = Annotated[str, typer.Argument(help="Name of an adapter: 1 to 64 of a-z, 0-9 and -.")]
-SHELF = _MODELS / "tiny" / "adapters"
-MODEL = _MODELS / "tiny"
 
 app = typer.Typer(name="adapters", add_completion=False, no_args_is_help=True)
 
@@ -59,7 +57,7 @@ def list_adapters(shelf: Shelf = SHELF) -> None:
 
 
 @app.command()
-def show(name: Name, shelf: Shelf = SHELF, model: Model = MODEL) -> None:
+def show(name: Name, shelf: Shelf = SHELF, model: Model = TINY_MODEL) -> None:
     """Show an adapter's card, and whether it can sing with the song model."""
     from adapters.errors import AdapterError
     from adapters.store import AdapterStore
@@ -80,7 +78,7 @@ def import_(
     path: Annotated[Path, typer.Argument(help="Folder or .safetensors file of an adapter, whatever tool wrote it.")],
     name: Name,
     shelf: Shelf = SHELF,
-    model: Model = MODEL,
+    model: Model = TINY_MODEL,
     description: Annotated[str, typer.Option(help="A sentence for its card.")] = "",
 ) -> None:
     """Read an adapter of another tool and put it on the shelf."""

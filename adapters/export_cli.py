@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from adapters.places import SHELF, TINY_MODEL
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
     from adapters.blending import Compression
 
-_MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny"
 
 # As the modules themselves name them, which are not imported before the options are known to be right.
 _Format = Literal["peft", "diffusers", "comfyui", "original", "full-diffusers", "full-original"]
@@ -38,8 +39,8 @@ def export(
     dtype: Annotated[
         _Dtype | None, typer.Option(help="Of the values; by default fp32 for a LoRA, the model's own for full-….")
     ] = None,
-    shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = _MODEL / "adapters",
-    model: Annotated[Path, typer.Option(help="Folder of the song model in diffusers layout.")] = _MODEL,
+    shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = SHELF,
+    model: Annotated[Path, typer.Option(help="Folder of the song model in diffusers layout.")] = TINY_MODEL,
     max_shard_size: Annotated[str, typer.Option(help="Largest file of a whole model, like 5GB or 500MB.")] = "5GB",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export at --out.")] = False,
 ) -> None:

@@ -25,9 +25,10 @@ def bench(
     from rich.table import Table
 
     from adapters.files import write_text_atomically
+    from adapters.places import TINY_MODEL
     from bench.serving import measure_serving
     from bench.singing import time_singing
-    from engine.song_model import TINY_MODEL, load_song_model
+    from engine.song_model import load_song_model
 
     console, progress = Console(), Console(stderr=True)
     with progress.status("starting a server"):

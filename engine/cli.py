@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.places import SHELF
 from engine.errors import RequestError, SongError
 
 
@@ -24,6 +25,10 @@ def sing(
     melody_seed: Annotated[int | None, typer.Option(help="Another melody and rhythm for the same voice.")] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(help="How closely to follow words and caption; 1 is none.")] = None,
+    composition: Annotated[
+        str, typer.Option(help="Adapters to sing with, such as lyrics=0.6,nolyrics=0.4; by default the base model.")
+    ] = "",
+    shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = SHELF,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")
     ] = None,
@@ -47,6 +52,7 @@ def sing(
         "melody_seed": melody_seed,
         "steps": steps,
         "guidance": guidance,
+        "composition": composition,
     }
     if seed is not None:
         fields["seed"] = seed
@@ -56,8 +62,10 @@ def sing(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from adapters.files import write_bytes_atomically, write_text_atomically
+    from adapters.places import TINY_MODEL
+    from adapters.store import AdapterStore
     from engine.singer import Singer
-    from engine.song_model import TINY_MODEL, load_song_model
+    from engine.song_model import load_song_model
     from engine.songs import audio_bytes
 
     console = Console(stderr=True)
@@ -65,7 +73,7 @@ def sing(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as bar:
         task = bar.add_task("loading the model", total=None)
-        singer = Singer(load_song_model(model or TINY_MODEL))
+        singer = Singer(load_song_model(model or TINY_MODEL), AdapterStore(shelf))
         song = singer.sing(
             request, lambda step: bar.update(task, description="singing", completed=step.done, total=step.of)
         )

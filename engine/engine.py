@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from engine.errors import Cancelled, ChoirmasterError, SongError
+from engine.folding import Shelf
 from engine.request import SongRequest
 from engine.singer import Singer, Song, Step
 from engine.song_model import SongModel
@@ -69,9 +70,9 @@ class Engine:
     ignored.
     """
 
-    def __init__(self, model: SongModel, store: SongStore | None = None) -> None:
+    def __init__(self, model: SongModel, store: SongStore | None = None, shelf: Shelf | None = None) -> None:
         self.model, self.store = model, store
-        self.singer = Singer(model)
+        self.singer = Singer(model, shelf)
         self.listeners: list[Callable[[Job], None]] = []
         self._queue: deque[Job] = deque()
         self._jobs: OrderedDict[str, Job] = OrderedDict()

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from adapters.composition import checked_composition, parse_composition
+from adapters.errors import AdapterError
 from engine.errors import RequestError
 from engine.lyrics import parse_lyrics
 from engine.plan import BPM_LIMITS, MIN_NOTE_FRAMES, Plan
@@ -34,7 +36,8 @@ class SongRequest(BaseModel):
     """One song to sing. Fields left out are chosen by the plan and the model's preset.
 
     ``tempo`` (beats per minute), ``melody_seed`` and ``durations`` (seconds per syllable) shape the plan; ``plan``
-    replaces it by one that was made before.
+    replaces it by one that was made before. ``composition``: weights of adapters by name, also as text like
+    ``lyrics=0.6,nolyrics=0.4``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -48,10 +51,28 @@ class SongRequest(BaseModel):
     melody_seed: int | None = Field(default=None, ge=0, lt=2**31)
     durations: tuple[float, ...] | None = None
     plan: Plan | None = None
+    # adapters
+    composition: dict[str, float] = Field(default_factory=dict)
     # sampling
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31)
     steps: int | None = Field(default=None, ge=1, le=200)
     guidance: float | None = Field(default=None, ge=1, le=10)
+
+    @field_validator("composition", mode="before")
+    @classmethod
+    def _composition_as_text(cls, value: Any) -> Any:
+        try:
+            return parse_composition(value) if isinstance(value, str) else value
+        except AdapterError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("composition")
+    @classmethod
+    def _composition_can_be(cls, value: dict[str, float]) -> dict[str, float]:
+        try:
+            return checked_composition(value)
+        except AdapterError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("durations")
     @classmethod

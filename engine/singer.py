@@ -16,6 +16,7 @@ import torch
 from engine.conditioning import encode_condition
 from engine.denoising import Sampling, denoise
 from engine.errors import Cancelled, RequestError, SongError
+from engine.folding import Folding, Shelf
 from engine.genres import GENRES, CaptionReading, read_caption
 from engine.lyrics import parse_lyrics
 from engine.plan import MIN_NOTE_FRAMES, Plan, fit_plan, make_plan, plan_latents
@@ -93,10 +94,15 @@ def plan_song(request: SongRequest) -> tuple[Plan, CaptionReading]:
 
 
 class Singer:
-    """Sings requests with one song model, one at a time (calls from several threads wait for each other)."""
+    """Sings requests with one song model, one at a time (calls from several threads wait for each other).
 
-    def __init__(self, model: SongModel) -> None:
-        self.model = model
+    Compositions are folded into the transformer, which must be untouched when this is made; without a ``shelf`` only
+    the base model sings.
+    """
+
+    def __init__(self, model: SongModel, shelf: Shelf | None = None) -> None:
+        self.model, self.shelf = model, shelf
+        self.folding = Folding(model.transformer)
         self._lock = threading.Lock()
 
     def sampling(self, request: SongRequest) -> Sampling:
@@ -151,6 +157,7 @@ class Singer:
 
         Raises:
             RequestError: the request cannot be sung by this model.
+            AdapterError: an adapter is damaged, or was made for another model.
             Cancelled: ``cancelled()`` became true.
             SongError: the song came out unusable.
         """
@@ -163,6 +170,7 @@ class Singer:
         started = time.monotonic()
         plan, reading, frames = self._lay_out(request)
         sampling = self.sampling(request)
+        self.folding.fold(request.composition, self.shelf)
         condition = self.condition(request, frames / self.model.frame_rate)
         source = self.source_latents(plan, frames)
         encoded = time.monotonic()
@@ -206,6 +214,12 @@ class Singer:
         )
 
     def _lay_out(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, int]:
+        there = [] if self.shelf is None else self.shelf.names()
+        for name in request.composition:
+            if name not in there:
+                raise RequestError(
+                    f"there is no adapter {name}: choose from {', '.join(there) or 'none, since the shelf is empty'}"
+                )
         limit = self.model.preset.max_seconds
         if request.duration is not None and request.duration > limit:
             raise RequestError(

@@ -15,12 +15,12 @@ from diffusers import AceStepPipeline, AceStepTransformer1DModel, FlowMatchEuler
 from diffusers.pipelines.ace_step.modeling_ace_step import AceStepConditionEncoder
 from transformers import Qwen3Model
 
+from adapters.places import TINY_MODEL
 from engine.codec import WorldCodec
 from engine.errors import ModelError
 from engine.presets import PRESETS, Preset
 from engine.tokenizer import SongTokenizer
 
-TINY_MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny"
 CONFIG_FILE = "song_model.json"
 
 

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapters.places import SHELF, TINY_MODEL
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from adapters.composition import Composition
     from engine.request import SongRequest
     from eval.alignment import HeadAccuracy
     from eval.clips import Clip
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     Align = Callable[[Sequence[Clip]], Sequence[HeadAccuracy]]
 
-TINY_MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny"
 #: Seeds count up from the first over 120 prompts and up to 100 takes and must stay below the engine's limit.
 _LAST_SEED = 2**31 - 102_000
 
@@ -40,6 +42,8 @@ class Options:
     limit: int | None = None
     takes: int = 1
     covered: bool = False
+    composition: str = ""
+    shelf: Path = SHELF
     # listening
     judge: str = "base"
     device: str = "cpu"
@@ -63,6 +67,10 @@ def measure(
     covered: Annotated[
         bool, typer.Option("--covered", help="Only genres that the model's coverage.json calls well covered.")
     ] = False,
+    composition: Annotated[
+        str, typer.Option(help="Adapters to sing with, such as lyrics=0.6,nolyrics=0.4; by default the base model.")
+    ] = "",
+    shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = SHELF,
     judge: Annotated[str, typer.Option(help="base, a faster-whisper size, a hub id or a folder.")] = "base",
     device: Annotated[str, typer.Option(help="Where the judge listens: cpu or cuda.")] = "cpu",
     compute_type: Annotated[str, typer.Option(help="The judge's arithmetic: int8, float16, float32.")] = "int8",
@@ -83,6 +91,8 @@ def measure(
         limit,
         takes,
         covered,
+        composition,
+        shelf,
         judge,
         device,
         compute_type,
@@ -107,6 +117,7 @@ def run(
     """
     from rich.console import Console
 
+    from adapters.composition import parse_composition
     from adapters.files import write_text_atomically
     from eval.clips import ClipLog, clip_key, plan_clips
     from eval.judge import Judge
@@ -141,6 +152,8 @@ def run(
         "steps": options.steps,
         **judging,
     }
+    if composition := parse_composition(options.composition):
+        settings["composition"] = {name: [weight, _adapter(options, name)] for name, weight in composition.items()}
     name = run_name(settings)
     played = run_name(recordings_fingerprint(options.recordings, recorded), judging) if options.recordings else ""
     log = ClipLog(options.out / "clips.jsonl")
@@ -154,7 +167,7 @@ def run(
         if todo or to_play:
             listen = listen or _judge(judge)
         if (todo and sing is None) or (options.alignment and align is None):
-            engine = _Engine(options.model, options.steps)
+            engine = _Engine(options, composition)
             sing, align = sing or engine.sing, align or engine.align
         if todo and sing and listen:
             with _progress(progress, "singing", len(clips)) as advance:
@@ -206,16 +219,19 @@ class _progress:
 class _Engine:
     """The song model, loaded once for singing and for reading its attention."""
 
-    def __init__(self, model: str, steps: int | None) -> None:
+    def __init__(self, options: Options, composition: Composition) -> None:
+        from adapters.store import AdapterStore
         from engine.singer import Singer
         from engine.song_model import load_song_model
 
-        self.singer, self.steps = Singer(load_song_model(model)), steps
+        self.singer = Singer(load_song_model(options.model), AdapterStore(options.shelf))
+        self.steps, self.composition = options.steps, composition
 
     def request(self, clip: Clip) -> SongRequest:
         from engine.request import read_request
 
-        return read_request({"caption": clip.caption, "lyrics": clip.lyrics, "seed": clip.seed, "steps": self.steps})
+        fields = {"caption": clip.caption, "lyrics": clip.lyrics, "seed": clip.seed, "steps": self.steps}
+        return read_request({**fields, "composition": self.composition})
 
     def sing(self, clip: Clip) -> Sung:
         return self.singer.sing(self.request(clip))
@@ -226,6 +242,15 @@ class _Engine:
         if not self.singer.model.planned:  # without a plan nobody knows when a word is sung
             return []
         return measure_alignment(self.singer, [self.request(clip) for clip in clips])
+
+
+def _adapter(options: Options, name: str) -> str:
+    """The fingerprint of an adapter's files: a measurement belongs to these weights, not to their name."""
+    from adapters.store import AdapterStore
+    from eval.targets import folder_fingerprint
+
+    AdapterStore(options.shelf).card(name)
+    return folder_fingerprint(options.shelf / name)
 
 
 def _judge(judge: Any) -> Listen:

@@ -26,6 +26,7 @@ from eval.wer import Interval, WordErrors, bootstrap_interval, macro_wer, micro_
 
 #: Files of a model folder that only describe it.
 _TABLES = frozenset({"coverage.json", "corpus.json", "targets.json", "targets-covered.json"})
+_ADAPTERS = "adapters"
 
 
 class Sung(Protocol):
@@ -109,13 +110,15 @@ def run_name(*parts: object) -> str:
 
 def folder_fingerprint(folder: Path) -> str:
     """A short name of a model folder's content; changed weights or configuration change it. Engine code is not in it,
-    nor are the tables beside the parts: a measurement stored there does not make another model of it.
+    nor are the tables and adapters beside the parts: what is stored there does not make another model of it.
 
     A model that is no folder here, a hub id, is told by its name alone.
     """
     digest = hashlib.sha256(b"" if folder.is_dir() else str(folder).encode())
     files = [p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json"}]
-    for path in sorted(p for p in files if p.parent != folder or p.name not in _TABLES):
+    inside = [p.relative_to(folder).parts for p in files]
+    parts = [p for p, at in zip(files, inside, strict=True) if at[0] not in (*_TABLES, _ADAPTERS)]
+    for path in sorted(parts):
         digest.update(str(path.relative_to(folder)).encode() + b"\0")
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.places import TINY_MODEL
 from choirmaster import VERBS, load
 from engine.request import read_request
-from engine.song_model import TINY_MODEL
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapters.places import TINY_MODEL
 from engine.request import SongRequest
 from engine.singer import Singer, plan_song
-from engine.song_model import TINY_MODEL, SongModel, load_song_model
+from engine.song_model import SongModel, load_song_model
 from eval.alignment import measure_alignment
 from eval.judge import Judge
 from eval.wer import micro_wer, score

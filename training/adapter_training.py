@@ -27,7 +27,7 @@ from training.alignment import attach, set_key_mask
 from training.manifest import CorpusError
 from training.sharpness import STRATEGIES, AttentionState, measure_attention
 
-ADAPTER = "training"
+ADAPTER = "trained"
 #: Noise levels at which the validation loss is taken.
 VALIDATION_TIMES = (0.95, 0.6, 0.25)
 

@@ -90,7 +90,8 @@ def train(
     import torch
     from accelerate import Accelerator
 
-    from engine.song_model import TINY_MODEL, load_song_model
+    from adapters.places import TINY_MODEL
+    from engine.song_model import load_song_model
 
     accelerator = Accelerator(mixed_precision=options.mixed_precision)
     if accelerator.is_main_process:
@@ -159,10 +160,9 @@ def _audit(corpus: Corpus, options: AdapterOptions) -> None:
 
     console = Console(stderr=True)
     found = audit(corpus)
-    console.print(
-        f"{corpus.about.name}: {found.clips} clips, {found.hours:.2f} h, {found.with_words / found.clips:.0%} with words; "
-        f"`choirmaster corpus audit {corpus.folder}` shows more"
-    )
+    share = found.with_words / found.clips
+    told = f"{corpus.about.name}: {found.clips} clips, {found.hours:.2f} h, {share:.0%} with words"
+    console.print(f"{told}; `choirmaster corpus audit {corpus.folder}` shows more", soft_wrap=True, highlight=False)
     for sentence in [*found.problems, *check_variant(found, options.variant)]:
         console.print(f"[yellow]{sentence}")
 

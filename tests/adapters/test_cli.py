@@ -9,10 +9,10 @@ import torch
 
 from adapters.base import Base
 from adapters.naming import original_name
+from adapters.places import TINY_MODEL
 from adapters.store import AdapterStore
 from adapters.weights import LowRank
 from choirmaster import main
-from engine.song_model import TINY_MODEL
 from tests.adapters.foreign import write_peft
 
 
