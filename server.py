@@ -273,7 +273,7 @@ def serve(
         table.add_row("[bold]page[/]", f"[bold cyan]http://{shown_host}:{number}/[/]")
         table.add_row("api", f"http://{shown_host}:{number}/v1/songs")
         table.add_row("model", f"{loaded.name} on {device}")
-        table.add_row("songs", f"{outputs.resolve()}")
+        table.add_row("songs", str(outputs.resolve()))
         table.add_row("judge", "none" if judge == "none" else f"Whisper {judge}, loading in the background")
         console.print(table)
         _run(app, opened)
