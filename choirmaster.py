@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "adapters": Verb("adapters.cli:app", "List, show, import, remove and rename adapters."),
     "bench": Verb("bench.cli:bench", "Time songs beside diffusers, and the server's start and memory."),
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
+    "curves": Verb("eval.curves_cli:curves", "Draw the training curves of adapters."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),
     "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
     "export": Verb("adapters.export_cli:export", "Export a composition of adapters for another tool."),
