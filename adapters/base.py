@@ -6,6 +6,7 @@ Read from a live module, or from the headers of its files without loading them.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from adapters.errors import AdapterError
 
 #: Values hashed of each matrix: the beginning of its first row.
 _HASHED = 64
+#: What diffusers calls the weight files of a part.
+STEM = "diffusion_pytorch_model"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,10 @@ class Base:
         """The base in a diffusers ``transformer/`` folder, whole or sharded, read from headers and first rows.
 
         Raises:
-            AdapterError: there are no safetensors, or they cannot be read.
+            AdapterError: safetensors are missing, or cannot be read.
         """
-        paths = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
-        if not paths:
-            raise AdapterError(f"{folder} holds no diffusion_pytorch_model*.safetensors: give a diffusers transformer")
         found = []
-        for path in paths:
+        for path in weight_files(folder):
             try:
                 with safe_open(path, framework="pt") as file:
                     for key in file.keys():  # noqa: SIM118 - a safe_open file is no mapping
@@ -59,6 +59,27 @@ class Base:
             except (SafetensorError, OSError) as error:
                 raise AdapterError(f"{path} cannot be read ({error}): fetch it again") from error
         return _describe(found)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a diffusers part: those its index names, or the single file.
+
+    Raises:
+        AdapterError: there are none, or some are missing.
+    """
+    index, single = folder / f"{STEM}.safetensors.index.json", folder / f"{STEM}.safetensors"
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise AdapterError(f"{index} is damaged: fetch it again") from error
+        paths = [folder / Path(str(name)).name for name in names]
+    else:
+        paths = [single]
+    for path in paths:
+        if not path.is_file():
+            raise AdapterError(f"{path} is missing: give --model a song model's folder in diffusers layout")
+    return paths
 
 
 def _describe(linear: Iterable[tuple[str, tuple[int, ...], torch.Tensor]]) -> Base:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError, safe_open
 
+from adapters.base import STEM, weight_files
 from adapters.errors import AdapterError
 from adapters.json_file import read_json_object
 from adapters.original_layout import PREFIXES, SILENCE, checkpoint_config, checkpoint_name
@@ -26,7 +27,6 @@ from adapters.weights import AdapterWeights
 FullFormat = Literal["full-diffusers", "full-original"]
 FULL_FORMATS: tuple[FullFormat, ...] = ("full-diffusers", "full-original")
 
-STEM = "diffusion_pytorch_model"
 SHARD_SIZE = 5 * 10**9
 
 
@@ -125,27 +125,6 @@ def planned_tensors(folder: Path) -> Iterator[Planned]:
             if code not in DTYPES:
                 raise AdapterError(f"{name} in {path} is stored as {code}: give a model in fp32, bf16 or fp16")
             yield Planned(name, shape, DTYPES[code], partial(read, path, name))
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a diffusers part: those its index names, or the single file.
-
-    Raises:
-        AdapterError: there are none, or some are missing.
-    """
-    index, single = folder / f"{STEM}.safetensors.index.json", folder / f"{STEM}.safetensors"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise AdapterError(f"{index} is damaged: fetch it again") from error
-        paths = [folder / Path(str(name)).name for name in names]
-    else:
-        paths = [single]
-    for path in paths:
-        if not path.is_file():
-            raise AdapterError(f"{path} is missing: give --model a song model's folder in diffusers layout")
-    return paths
 
 
 def _fold(tensor: Planned, weights: AdapterWeights) -> Planned:

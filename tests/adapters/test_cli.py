@@ -95,5 +95,5 @@ def test_a_model_without_a_transformer_is_an_error(
     run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("import", run_folder, "mine", "--shelf", tmp_path / "shelf", "--model", tmp_path) == 2
-    assert "give a diffusers transformer" in capsys.readouterr().err
+    assert "in diffusers layout" in capsys.readouterr().err
     assert not (tmp_path / "shelf").exists()
