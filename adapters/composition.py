@@ -62,4 +62,5 @@ def parse_composition(text: str) -> dict[str, float]:
 
 def format_composition(composition: Composition) -> str:
     """The text :func:`parse_composition` reads back; ``base`` for the base model."""
-    return ",".join(f"{name}={weight:.12g}" for name, weight in checked_composition(composition).items()) or "base"
+    weights = checked_composition(composition).items()
+    return ",".join(f"{name}={repr(weight).removesuffix('.0')}" for name, weight in weights) or "base"
