@@ -84,6 +84,24 @@ class AdapterStore:
         check_fit(weights, base, f"adapter {name}")
         return weights
 
+    def revision(self, name: str) -> object:
+        """Something that is another once an adapter was replaced by one of the same name.
+
+        Raises:
+            AdapterError: there is no such adapter.
+        """
+        stamps = []
+        for file in (PEFT_WEIGHTS, PEFT_CONFIG):
+            path = self._file(name, file)
+            try:
+                found = path.stat()
+            except OSError as error:
+                raise AdapterError(
+                    f"{path} cannot be read ({error.strerror or error}): remove {name} and import it again"
+                ) from error
+            stamps.append((found.st_ino, found.st_size, found.st_mtime_ns))
+        return tuple(stamps)
+
     def add(self, name: str, weights: AdapterWeights, card: AdapterCard, *, base: Base | None = None) -> AdapterCard:
         """Put an adapter on the shelf; the card as it stands there gets its name and what follows from the weights.
 

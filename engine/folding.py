@@ -15,6 +15,10 @@ from adapters.base import Base
 from adapters.composition import Composition, format_composition
 from adapters.weights import AdapterWeights
 
+#: What is folded in of each adapter: its weighted name, and the revision of its files.
+_Folded = list[tuple[str, object]]
+_BASE: _Folded = []
+
 
 class Shelf(Protocol):
     """Where adapters are looked up; ``adapters.store.AdapterStore`` is one."""
@@ -25,6 +29,9 @@ class Shelf(Protocol):
     def load(self, name: str, base: Base) -> AdapterWeights:
         """One adapter's weights, checked against the base."""
 
+    def revision(self, name: str) -> object:
+        """Something that is another once the adapter's files are others."""
+
 
 class Folding:
     """Folds one composition at a time into a transformer whose weights were untouched when this was made."""
@@ -33,7 +40,7 @@ class Folding:
         self.base = Base.of(transformer)
         self._modules = dict(transformer.named_modules())
         self._pristine: dict[str, torch.Tensor] = {}
-        self._folded = "base"
+        self._folded = _BASE
 
     def fold(self, composition: Composition, shelf: Shelf | None) -> None:
         """Make the transformer sing with a composition; nothing is done where it already does.
@@ -41,17 +48,24 @@ class Folding:
         Raises:
             AdapterError: an adapter does not exist or does not fit; the transformer then is the base.
         """
-        wanted = format_composition(composition)
-        if wanted == self._folded:
+        if not composition:
+            self.restore()
             return
-        self.restore()
-        if composition:
-            assert shelf is not None, "a composition without a shelf is refused with the request"
+        assert shelf is not None, "a composition without a shelf is refused with the request"
+        try:
+            # before loading: files replaced meanwhile are then read again by the next song
+            wanted = [(format_composition({name: w}), shelf.revision(name)) for name, w in sorted(composition.items())]
+            if wanted == self._folded:
+                return
+            self.restore()
             loaded = [(weight, shelf.load(name, self.base)) for name, weight in composition.items()]
             for name, change in summed(loaded).items():
                 weight = self._modules[name].weight
                 self._pristine[name] = weight.data
                 weight.data = (weight.data.float() + change.to(weight.device)).to(weight.dtype)
+        except BaseException:  # out of memory in the middle, or Ctrl-C: half a composition must not sing
+            self.restore()
+            raise
         self._folded = wanted
 
     def restore(self) -> None:
@@ -59,7 +73,7 @@ class Folding:
         for name, weight in self._pristine.items():
             self._modules[name].weight.data = weight
         self._pristine.clear()
-        self._folded = "base"
+        self._folded = _BASE
 
 
 def summed(parts: Iterable[tuple[float, AdapterWeights]]) -> Mapping[str, torch.Tensor]:

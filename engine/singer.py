@@ -214,7 +214,7 @@ class Singer:
         )
 
     def _lay_out(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, int]:
-        there = [] if self.shelf is None else self.shelf.names()
+        there = self.shelf.names() if self.shelf is not None and request.composition else []
         for name in request.composition:
             if name not in there:
                 raise RequestError(
