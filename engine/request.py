@@ -28,6 +28,7 @@ _REMEDIES = {
     "guidance": "give a number from 1 (none) to 10, for example 2",
     "tempo": "give beats per minute, for example 120",
     "melody_seed": "give a whole number from 0 to 2147483647, or leave it out",
+    "composition": 'give weights by adapter name, for example {"lyrics": 0.6}, or text such as lyrics=0.6',
     "durations": "give seconds per syllable, for example 0.24",
 }
 
