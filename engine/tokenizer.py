@@ -116,7 +116,7 @@ class SongTokenizer(PreTrainedTokenizer):
         text."""
         _, is_lyric, lyrics = text.partition("# Lyric\n")
         if is_lyric:
-            return [t.text for t in lyric_tokens(parse_lyrics(lyrics.replace("<|endoftext|>", " ")))]
+            return [t.text for t in lyric_tokens(parse_lyrics(lyrics.removesuffix("<|endoftext|>")))]
         _, is_caption, caption = text.partition("# Caption\n")
         if is_caption:
             text = caption.partition("# Metas")[0]
