@@ -143,6 +143,12 @@ class WorldCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         mending[decoder_input_channels : 2 * decoder_input_channels].fill_diagonal_(1.0)
         self.mending = torch.nn.Parameter(mending, requires_grad=False)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> Any:
+        """As in diffusers. A codec saved without ``mending`` gets the one that changes nothing, which diffusers would
+        leave without values where it saves memory."""
+        return super().from_pretrained(pretrained_model_name_or_path, **{"low_cpu_mem_usage": False, **kwargs})
+
     @torch.no_grad()
     def fit(self, features: list[Array]) -> float:
         """Fit the map on a corpus; returns the share of weighted variance the latents keep.
