@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from engine.lyrics import normalise, parse_lyrics
+from engine.lyrics import parse_lyrics
 from engine.plan import FRAME_RATE, MAX_FRAMES, MAX_SYLLABLES, Note, Plan
 from training.manifest import ClipEntry, TimedWord
 
@@ -27,13 +27,14 @@ def plan_of_clip(entry: ClipEntry, frames: int) -> Plan | None:
     if entry.words is None or frames > MAX_FRAMES:
         return None
     notes: list[Note] = []
+    slot = 0  # counts syllables too short for a note as well, since the lyrics' tokens do
     for number, word in enumerate(entry.words):
-        lines = parse_lyrics(normalise(word.text)).lines
-        count = sum(line.syllables for line in lines)
+        count = parse_lyrics(word.text).syllables
         edges = _edges(word, count, frames)
         for (start, end), pitch in zip(pairwise(edges), _pitches(word, count), strict=True):
-            if end > start and len(notes) < MAX_SYLLABLES:
-                notes.append(Note(start=start, frames=end - start, midi=pitch, slot=len(notes), line=0, word=number))
+            if end > start and slot < MAX_SYLLABLES:
+                notes.append(Note(start=start, frames=end - start, midi=pitch, slot=slot, line=0, word=number))
+            slot += 1
     if not notes:
         return None
     return Plan(genre="", voice="low", bpm=120.0, frames=frames, notes=tuple(notes))

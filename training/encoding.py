@@ -68,8 +68,8 @@ def encode_corpus(
     """Encode what is not encoded yet; yields (clips done, clips in all).
 
     Raises:
-        CorpusError: a sound cannot be read, is silent where it must not be, or the model sings from plans and the clip
-            has neither a plan nor timed words.
+        CorpusError: a sound cannot be read or is shorter than a latent frame, or the model sings from plans and the
+            clip has neither a plan nor timed words.
     """
     sounds, prompts = paths(corpus, model, with_words=with_words, folder=folder)
     for done, (entry, sound, prompt) in enumerate(zip(corpus.clips, sounds, prompts, strict=True), 1):
@@ -107,6 +107,11 @@ def _encode_sound(corpus: Corpus, entry: ClipEntry, model: SongModel) -> dict[st
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise CorpusError(f"{path} cannot be read ({error}): make the corpus anew, or take the clip out") from error
+    if len(audio) < rate / model.frame_rate or not np.isfinite(audio).all():
+        raise CorpusError(
+            f"{path} lasts {len(audio) / rate:g} s or holds values that are no numbers, and a clip needs at least "
+            f"{1 / model.frame_rate:g} s of sound: take the clip out"
+        )
     wanted, channels = model.sampling_rate, int(getattr(model.codec.config, "audio_channels", 2))
     common = gcd(wanted, rate)
     sound = resample_poly(audio.T, wanted // common, rate // common, axis=1)
