@@ -13,8 +13,18 @@ import typer
 if TYPE_CHECKING:
     from training.gtsinger import Gathering
     from training.manifest import ClipEntry
+    from training.studio import Kind
 
 app = typer.Typer(name="corpus", no_args_is_help=True, pretty_exceptions_enable=False)
+
+Work = Annotated[
+    Path, typer.Option(help="Folder of a `choirmaster pretrain --corpus-only`, whose spoken lines are sung.")
+]
+Out = Annotated[Path, typer.Option(help="Folder for the corpus.")]
+Clips = Annotated[int, typer.Option(min=1, max=99_999, help="Clips to make.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything drawn; the same seed gives the same corpus.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that sing.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace a corpus that is in OUT already.")]
 
 #: All recordings that were left out, by reason.
 LEFT_OUT = "left-out.json"
@@ -43,7 +53,7 @@ def gtsinger(
         float, typer.Option(help="Leave out clips shorter than so many seconds even when joined.")
     ] = 1.0,
     longest: Annotated[float, typer.Option(help="No recording or clip longer than so many seconds.")] = 20.0,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace a corpus that is in OUT already.")] = False,
+    replace: Replace = False,
 ) -> None:
     """Make a corpus of the singing in GTSinger (CC BY-NC-SA 4.0): with its words, and the same clips without."""
     from adapters.files import write_text_atomically
@@ -78,6 +88,32 @@ def gtsinger(
     typer.echo(f"see what it holds with `choirmaster corpus audit {out}`")
 
 
+@app.command()
+def sung(
+    out: Out,
+    work: Work = Path("work/tiny"),
+    clips: Clips = 1600,
+    seed: Seed = 11,
+    workers: Workers = 2,
+    replace: Replace = False,
+) -> None:
+    """Make a corpus of songs as the embedded model's own corpus draws them, some with missing or wrong lyrics."""
+    _render("sung", out, work, clips, seed, workers, replace)
+
+
+@app.command()
+def studio(
+    out: Out,
+    work: Work = Path("work/tiny"),
+    clips: Clips = 1600,
+    seed: Seed = 11,
+    workers: Workers = 2,
+    replace: Replace = False,
+) -> None:
+    """Make a corpus of clean a cappella takes: three singers, five techniques, three paces, words always right."""
+    _render("studio", out, work, clips, seed, workers, replace)
+
+
 @app.command("audit")
 def audit_corpus(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the corpus.")],
@@ -107,6 +143,27 @@ def audit_corpus(
         for note in check_variant(findings, variant):
             typer.echo(note)
         typer.echo(f"{variant} can be trained on {folder}")
+
+
+def _render(kind: Kind, out: Path, work: Path, clips: int, seed: int, workers: int, replace: bool) -> None:
+    from training.manifest import CorpusError, read_corpus, write_corpus
+    from training.studio import about, render_clips
+
+    _refuse_existing(out, replace)
+    # The codec is fitted once all lines are spoken, and half a bank would give another corpus.
+    if not (work / "codec" / "config.json").is_file() or not any((work / "speech").glob("speech-*.npz")):
+        raise CorpusError(
+            f"{work} holds no spoken lines: make them with `choirmaster pretrain --work {work} --corpus-only`, or give "
+            "the folder where that was done as --work"
+        )
+    rendered = render_clips(work / "speech", kind, clips, seed, min(workers, clips))
+    with _writing(out, "singing", clips) as update:
+        for done, _ in enumerate(write_corpus(out, about(kind), rendered), 1):
+            update(done, clips)
+    made = read_corpus(out)
+    _sweep(out, {clip.audio for clip in made.clips})
+    typer.echo(f"the corpus of {len(made.clips)} clips ({made.hours:.2f} h) is in {out}")
+    typer.echo(f"see what it holds with `choirmaster corpus audit {out}`")
 
 
 def _refuse_existing(folder: Path, replace: bool) -> None:

@@ -8,9 +8,12 @@ singing, every take in three paces, and words that are always right.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,10 +22,13 @@ from engine.genres import GENRES, Voice
 from engine.lyrics import Line, Lyrics
 from engine.plan import FRAME_RATE, Plan, make_plan
 from engine.tokenizer import SongTokenizer
-from training.corpus import Bank, draw_song, tagged_text
+from training.corpus import Bank, draw_song, split_bank, tagged_text
 from training.manifest import AboutCorpus, NewClip
 from training.singing import Singer
+from training.speech import read_bank
 from training.styles import WELL, Style
+
+Kind = Literal["sung", "studio"]
 
 LICENCE = "CC0-1.0 (Piper voice `joe`); the voice was finetuned from one whose recordings are for research"
 #: Songs keep their level, which the model knows; only those that would clip are turned down to this peak.
@@ -60,21 +66,27 @@ PACES: dict[str, tuple[float, float]] = {"slow": (85, 112), "moderate": (112, 14
 _LINES_PER_TAKE = (1, 1, 2, 2, 3)
 
 
-def about(studio: bool) -> AboutCorpus:
+def about(kind: Kind) -> AboutCorpus:
     """``corpus.json`` of either corpus."""
-    if studio:
+    if kind == "studio":
         text = "clean a cappella takes: three singers, five techniques and neutral singing, three paces, true words"
         return AboutCorpus(name="studio", description=text, licence=LICENCE)
     text = "songs in thirty genres as the embedded model's own corpus draws them; some lyrics are missing or wrong"
     return AboutCorpus(name="sung", description=text, licence=LICENCE)
 
 
-def sung_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
-    """``count`` songs as in the base model's corpus."""
-    singer, tokenizer = Singer(bank), SongTokenizer()
-    for number in range(count):
-        rng = random.Random(f"sung/{seed}/{number}")
-        sung, _, record = draw_song(bank, singer, tokenizer, rng)
+class ClipMaker:
+    """Makes clip after clip from a bank; each depends on its number and the seed alone."""
+
+    def __init__(self, bank: Bank, seed: int = 11) -> None:
+        self.bank, self.seed = bank, seed
+        self.singer, self.tokenizer = Singer(bank), SongTokenizer()
+
+    def sung(self, number: int) -> NewClip:
+        """A song as in the base model's corpus."""
+        rng = random.Random(f"sung/{self.seed}/{number}")
+        sung, _, record = draw_song(self.bank, self.singer, self.tokenizer, rng)
+        plan = _counted_from_nought(sung.plan)
         fields: dict[str, Any] = {
             "lyrics": record.lyrics,
             "caption": record.caption,
@@ -83,26 +95,23 @@ def sung_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
             "style": record.genre,
         }
         if record.label == "good":
-            fields["words"] = _timed_words(record.lyrics, sung.plan)
-        yield _clip(f"sung-{number:05d}", sung.features, sung.plan, fields)
+            fields["words"] = _timed_words(record.lyrics, plan)
+        return _clip(f"sung-{number:05d}", sung.features, plan, fields)
 
-
-def studio_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
-    """``count`` takes: singers in turn, half of them neutral, the techniques taking turns in the other half."""
-    singer = Singer(bank)
-    others = [name for name in TECHNIQUES if name != "neutral"]
-    for number in range(count):
-        rng = random.Random(f"studio/{seed}/{number}")
+    def studio(self, number: int) -> NewClip:
+        """A studio take: singers in turn, every second of their takes neutral, the others of a technique each."""
+        rng = random.Random(f"studio/{self.seed}/{number}")
         who = SINGERS[number % len(SINGERS)]
+        others = [name for name in TECHNIQUES if name != "neutral"]
         technique = "neutral" if (number // len(SINGERS)) % 2 else rng.choice(others)
         pace = rng.choice(list(PACES))
-        picked = [rng.choice(bank) for _ in range(rng.choice(_LINES_PER_TAKE))]
+        picked = [rng.choice(self.bank) for _ in range(rng.choice(_LINES_PER_TAKE))]
         lyrics = Lyrics(tuple(Line(line.words, ("[verse]",) if n == 0 else ()) for n, (line, _) in enumerate(picked)))
         # rhythm and scale come from any genre: a studio corpus has songs of every kind
         genre = rng.choice(list(GENRES))
         plan = make_plan(lyrics, genre, who.voice, rng.uniform(*PACES[pace]), rng.getrandbits(31))
         style = replace(TECHNIQUES[technique], formant=TECHNIQUES[technique].formant * who.formant)
-        sung = singer.sing([word for _, words in picked for word in words], plan, style)
+        sung = self.singer.sing([word for _, words in picked for word in words], plan, style)
         how = "clear singing" if technique == "neutral" else f"{technique} singing"
         text = tagged_text(lyrics)
         fields: dict[str, Any] = {
@@ -113,7 +122,41 @@ def studio_clips(bank: Bank, count: int, seed: int = 11) -> Iterator[NewClip]:
             "singer": who.name,
             "style": technique,
         }
-        yield _clip(f"studio-{number:05d}", sung.features, plan, fields)
+        return _clip(f"studio-{number:05d}", sung.features, plan, fields)
+
+
+def render_clips(speech: Path, kind: Kind, count: int, seed: int = 11, workers: int = 2) -> Iterator[NewClip]:
+    """``count`` clips in order of their numbers, from the bank in ``speech`` less its validation lines."""
+    if workers == 1:
+        make = _maker(speech, kind, seed)
+        yield from (make(number) for number in range(count))
+        return
+    with get_context("spawn").Pool(workers, _start_worker, (speech, kind, seed)) as pool:
+        yield from pool.imap(_work, range(count), chunksize=4)
+
+
+_worker: dict[str, Callable[[int], NewClip]] = {}
+
+
+def _start_worker(speech: Path, kind: Kind, seed: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
+    _worker["make"] = _maker(speech, kind, seed)
+
+
+def _work(number: int) -> NewClip:
+    return _worker["make"](number)
+
+
+def _maker(speech: Path, kind: Kind, seed: int) -> Callable[[int], NewClip]:
+    maker = ClipMaker(split_bank(read_bank(speech))[0], seed)
+    return maker.studio if kind == "studio" else maker.sung
+
+
+def _counted_from_nought(plan: Plan) -> Plan:
+    """The plan with slots as the lyrics' tokens count them; the base model's corpus begins anywhere."""
+    first = min((note.slot for note in plan.notes if note.slot >= 0), default=0)
+    moved = (n.model_copy(update={"slot": n.slot - first}) if n.slot >= 0 else n for n in plan.notes)
+    return plan.model_copy(update={"notes": tuple(moved)})
 
 
 def _timed_words(lyrics: str, plan: Plan) -> list[dict[str, Any]]:
