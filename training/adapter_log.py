@@ -12,7 +12,8 @@ from adapters.files import write_text_atomically
 from training.adapter_training import StepResult
 from training.sharpness import AttentionState
 
-LOG, BOARD = "log.jsonl", "tensorboard"
+#: The board's folder has a name that no adapter can have: adapters stand beside it.
+LOG, BOARD = "log.jsonl", "tensorboard.d"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class TrainingLog:
                     path, "".join(_rows_until(path.read_text(encoding="utf-8").splitlines(), self.step))
                 )
             self.file = path.open("a", encoding="utf-8")
-            self.board = SummaryWriter(str(self.out / BOARD), purge_step=self.step or None)
+            # the suffix keeps two runs within one second from writing the same file
+            self.board = SummaryWriter(str(self.out / BOARD), purge_step=self.step + 1, filename_suffix=f".{self.step}")
         return self
 
     def __exit__(self, *_: object) -> None:

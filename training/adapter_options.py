@@ -6,7 +6,7 @@ import math
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adapters.card import Variant
 from engine.denoising import timesteps
@@ -73,10 +73,20 @@ class AdapterOptions(BaseModel):
     validate_every: int = Field(default=100, ge=1)
     save_every: int = Field(default=100, ge=1)
 
+    @field_validator("sharpness_layers")
+    @classmethod
+    def _layers_are_some(cls, layers: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if layers is not None and not layers:
+            raise ValueError("it names no layer; leave it out for all of them")
+        return layers
+
     @model_validator(mode="after")
-    def _layers_are_some(self) -> Self:
-        if self.sharpness_layers is not None and not self.sharpness_layers:
-            raise ValueError("sharpness_layers names no layer: leave it out for all of them")
+    def _words_are_there_to_sharpen(self) -> Self:
+        if self.variant == "nolyrics-asr" and self.sharpness != "entropy":
+            raise ValueError(
+                f"--sharpness {self.sharpness} looks at words, and nolyrics-asr has none: choose entropy, or train "
+                "lyrics-asr"
+            )
         return self
 
     @property
@@ -122,5 +132,8 @@ def read_options(**fields: object) -> AdapterOptions:
 
 
 def _describe(error: Any) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:  # of options that do not go together
+        return str(said)
     option = "-".join(str(part) for part in error["loc"]).replace("_", "-")
-    return f"--{option} is {error['input']!r}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return f"--{option} is {error['input']!r}: {said[:1].lower()}{said[1:]}"

@@ -1,13 +1,12 @@
 """One training run on disk: steps, log, checkpoints and, at the end, the adapter with its card.
 
-``<out>`` holds ``log.jsonl`` (a row per step), ``tensorboard/``, ``checkpoint.safetensors`` and the finished adapter in
-a folder of its name, so that ``<out>`` is a shelf of one. A run killed at any moment goes on from its last checkpoint,
-and its log reads as if nothing had happened.
+``<out>`` holds ``log.jsonl`` (a row per step), ``tensorboard.d/``, ``checkpoint.safetensors`` and the finished adapter
+in a folder of its name, so that ``<out>`` is a shelf of one. A run killed at any moment goes on from its last
+checkpoint, and its log reads as if nothing had happened.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -16,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from adapters.card import AdapterCard, BaseCard, CorpusCard
-from adapters.files import write_bytes_atomically
 from adapters.store import AdapterStore
 from training.adapter_batches import AdapterBatch, BatchOrder, collate, split_clips
+from training.adapter_checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from training.adapter_log import RunProgress, TrainingLog
 from training.adapter_options import AdapterOptions
 from training.adapter_training import AdapterTrainer, StepResult
@@ -30,7 +27,6 @@ from training.encoding import EncodedCorpus
 from training.manifest import Corpus, CorpusError
 from training.sharpness import AttentionState
 
-CHECKPOINT = "checkpoint.safetensors"
 _SMOOTHING = 0.95
 #: Attention has collapsed when this share of heads more than at the start looks at one token, or when words get less
 #: than this share of the attention they got at the start.
@@ -61,13 +57,23 @@ class AdapterRun:
         self._start: AttentionState | None = None
         self._warned = False
         self._last: dict[str, float] = {}
+        self._saved: int | None = None
 
     def train(self, listen: Callable[[RunProgress], None], stop: Callable[[], bool] = lambda: False) -> bool:
         """Train to the end or until ``stop()``, from the last checkpoint where there is one; True at the end.
 
         Raises:
-            CorpusError: the checkpoint is of another run or damaged.
+            CorpusError: the checkpoint is of another run or damaged, the training comes apart, or the disk is full.
         """
+        try:
+            return self._train(listen, stop)
+        except OSError as error:
+            raise CorpusError(
+                f"the training stopped after step {self.trainer.step} ({error}): free space in {self.out} and see that "
+                "it can be written; the same command goes on from the last checkpoint"
+            ) from error
+
+    def _train(self, listen: Callable[[RunProgress], None], stop: Callable[[], bool]) -> bool:
         trainer, options, main = self.trainer, self.trainer.options, self.trainer.accelerator.is_main_process
         self._resume()
         started, first = time.monotonic(), trainer.step
@@ -88,8 +94,8 @@ class AdapterRun:
                     listen(progress)
                     if trainer.step % options.save_every == 0 or last:
                         self._save()
-        if main:
-            self._save()
+            if main and self._saved != trainer.step:
+                self._save()
         return trainer.step >= trainer.steps
 
     def finish(self, name: str, dtype: torch.dtype = torch.float32, description: str = "") -> AdapterCard:
@@ -112,7 +118,7 @@ class AdapterRun:
                 fingerprint=corpus.fingerprint,
                 clips=len(corpus.clips),
                 hours=round(corpus.hours, 3),
-                licence=corpus.about.licence,
+                licence=corpus.about.licence[:2000],
             ),
             recipe={**trainer.options.model_dump(mode="json"), "steps": trainer.steps},
             metrics=self._last,
@@ -181,21 +187,14 @@ class AdapterRun:
             "warned": self._warned,
             "last": self._last,
         }
-        tensors = {name: value.contiguous() for name, value in self.trainer.state().items()}
-        write_bytes_atomically(self.out / CHECKPOINT, save(tensors, {"state": json.dumps(state)}))
+        write_checkpoint(self.out / CHECKPOINT, self.trainer.state(), state)
+        self._saved = self.trainer.step
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT
         if not path.exists():
             return
-        try:
-            with safe_open(path, framework="pt") as file:
-                state = json.loads((file.metadata() or {})["state"])
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-            raise CorpusError(
-                f"{path} is no checkpoint of a training run ({error}): move it away to start anew"
-            ) from error
+        tensors, state = read_checkpoint(path)
         mine, theirs = self._identity(), state["identity"]
         odd = [f"{key} was {theirs.get(key)} and is {mine.get(key)}" for key in mine if mine[key] != theirs.get(key)]
         if odd:
@@ -204,6 +203,7 @@ class AdapterRun:
                 "anew"
             )
         self.trainer.restore(tensors, state["step"])
+        self._saved = state["step"]
         self._smoothed, self._warned, self._last = state["smoothed"], state["warned"], state["last"]
         self._start = None if state["start"] is None else AttentionState(**state["start"])
 

@@ -7,6 +7,7 @@ of corpora, logs and files: it is handed batches and hands out numbers and tenso
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -61,6 +62,19 @@ def inject(transformer: Any, options: AdapterOptions) -> list[str]:
     return [name for name, module in transformer.named_modules() if isinstance(module, LoraLayer)]
 
 
+def choose_layers(transformer: Any, options: AdapterOptions) -> tuple[int, ...]:
+    """The layers whose cross-attention the sharpness term looks at.
+
+    Raises:
+        CorpusError: the options name one that the transformer lacks.
+    """
+    there = range(len(transformer.layers))
+    chosen = tuple(there) if options.sharpness_layers is None else options.sharpness_layers
+    if odd := sorted(set(chosen) - set(there)):
+        raise CorpusError(f"--sharpness-layers names layer {odd[0]}: the model has layers 0 to {len(there) - 1}")
+    return chosen
+
+
 class AdapterTrainer:
     """The training state of one adapter. The song model is changed in place: load one for this purpose alone."""
 
@@ -68,16 +82,11 @@ class AdapterTrainer:
         self.model, self.options, self.steps, self.accelerator = model, options, steps, accelerator
         self.base = Base.of(model.transformer)
         transformer = model.transformer
+        self._chosen = choose_layers(transformer, options)
         self.layers = inject(transformer, options)
         if options.gradient_checkpointing:
             transformer.enable_gradient_checkpointing()
         self.processors = attach(transformer)
-        chosen = options.sharpness_layers or tuple(range(len(self.processors)))
-        if not all(0 <= layer < len(self.processors) for layer in chosen):
-            raise CorpusError(
-                f"--sharpness-layers names layer {max(chosen)}: the model has layers 0 to {len(self.processors) - 1}"
-            )
-        self._chosen = chosen
         self.parameters = {n: p for n, p in transformer.named_parameters() if p.requires_grad}
         for parameter in self.parameters.values():
             parameter.data = parameter.data.float()  # the base may be in half precision, what is learnt is not
@@ -91,7 +100,11 @@ class AdapterTrainer:
     def train_step(self, batches: Sequence[AdapterBatch], *, measure: bool) -> StepResult:
         """One optimiser step on ``accumulation`` batches, this process's share of them.
 
-        Noise, times and dropout depend on seed, step, process and place alone.
+        Noise, times and dropout depend on seed, step and place among the batches of all processes: two processes do
+        together what one does with twice the accumulation.
+
+        Raises:
+            CorpusError: loss or gradient are no numbers any more; nothing was changed.
         """
         options, accelerator = self.options, self.accelerator
         self.transformer.train()
@@ -113,11 +126,16 @@ class AdapterTrainer:
             if measure and last:
                 state = self._measure(batch)
         self._keep(False, False)
-        accelerator.clip_grad_norm_(self.parameters.values(), options.clip)
+        norm = accelerator.clip_grad_norm_(self.parameters.values(), options.clip)
+        loss, sharp = accelerator.reduce(totals, reduction="mean").tolist()
+        if not math.isfinite(loss + sharp + float(norm)):
+            raise CorpusError(
+                f"the training came apart: at step {self.step + 1} the loss is {loss} and the gradient {float(norm)}; "
+                f"lower --learning-rate, which is {options.learning_rate}, and look at the sounds of the corpus"
+            )
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
-        loss, sharp = accelerator.reduce(totals, reduction="mean").tolist()
         return StepResult(loss, sharp, state)
 
     @torch.no_grad()
@@ -176,7 +194,8 @@ class AdapterTrainer:
 
     def _seed(self, place: int) -> torch.Generator:
         """Seeds dropout, and returns the generator of noise and times."""
-        key = f"{self.options.seed}/{self.step}/{self.accelerator.process_index}/{place}"
+        number = place * self.accelerator.num_processes + self.accelerator.process_index
+        key = f"{self.options.seed}/{self.step}/{number}"
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big")
         torch.manual_seed(seed)
         return torch.Generator().manual_seed(seed + 1)

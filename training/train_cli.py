@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -71,7 +72,8 @@ def train(
     validate_every: Annotated[int, typer.Option(help="Steps between two validations.")] = 100,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 100,
 ) -> None:
-    """Train one adapter. Ctrl-C at any time; the same command goes on. `accelerate launch` spreads it over devices."""
+    """Train one adapter. Ctrl-C at any time; the same command goes on. `accelerate launch` spreads it over GPUs, `torchrun` over
+    processors."""
     from adapters.card import check_name
     from training.adapter_options import read_options
     from training.manifest import read_corpus
@@ -86,22 +88,29 @@ def train(
         measure_every=measure_every, validate_every=validate_every, save_every=save_every,
     )  # fmt: skip
     chosen, read = check_name(name or variant), read_corpus(corpus)
+    _check_out(out, chosen)
 
     import torch
     from accelerate import Accelerator
 
     from adapters.places import TINY_MODEL
     from engine.song_model import load_song_model
+    from training.adapter_training import choose_layers
 
-    accelerator = Accelerator(mixed_precision=options.mixed_precision)
-    if accelerator.is_main_process:
-        _audit(read, options)
-    half = torch.bfloat16 if options.mixed_precision == "bf16" else torch.float32
-    song_model = load_song_model(model or TINY_MODEL, device=str(accelerator.device), dtype=half)
-    if accelerator.is_main_process:
-        _encode(read, song_model, options)
-    accelerator.wait_for_everyone()
-    _run(read, song_model, options, accelerator, out, chosen, dtype)
+    # Told that there is no GPU, accelerate joins processes on CPUs; untold, each would train for itself.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available(), mixed_precision=options.mixed_precision)
+    try:
+        if accelerator.is_main_process:
+            _audit(read, options)
+        half = torch.bfloat16 if options.mixed_precision == "bf16" else torch.float32
+        song_model = load_song_model(model or TINY_MODEL, device=str(accelerator.device), dtype=half)
+        choose_layers(song_model.transformer, options)
+        if accelerator.is_main_process:
+            _encode(read, song_model, options)
+        accelerator.wait_for_everyone()
+        _run(read, song_model, options, accelerator, out, chosen, dtype)
+    finally:
+        accelerator.end_training()
 
 
 def _run(
@@ -142,6 +151,21 @@ def _run(
     )
 
 
+def _check_out(out: Path, name: str) -> None:
+    """Find out before hours of work, and without leaving anything behind, whether the run can be written."""
+    from training.adapter_checkpoint import CHECKPOINT
+    from training.manifest import CorpusError
+
+    nearest = next(folder for folder in (out, *out.parents) if os.path.exists(folder))
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise CorpusError(f"--out {out} cannot be written: {nearest} is no folder we may write; choose another")
+    if os.path.lexists(out / name) and not (out / CHECKPOINT).exists():
+        raise CorpusError(
+            f"{out / name} is there already, and no checkpoint of its training: it would be replaced; choose another "
+            "--out or --name"
+        )
+
+
 def _layers(text: str | None) -> tuple[int, ...] | None:
     from training.manifest import CorpusError
 
@@ -162,16 +186,24 @@ def _audit(corpus: Corpus, options: AdapterOptions) -> None:
     found = audit(corpus)
     share = found.with_words / found.clips
     told = f"{corpus.about.name}: {found.clips} clips, {found.hours:.2f} h, {share:.0%} with words"
-    console.print(f"{told}; `choirmaster corpus audit {corpus.folder}` shows more", soft_wrap=True, highlight=False)
+    plain: Any = {"soft_wrap": True, "highlight": False, "markup": False}  # clips may have brackets in their names
+    console.print(f"{told}; `choirmaster corpus audit {corpus.folder}` shows more", **plain)
     for sentence in [*found.problems, *check_variant(found, options.variant)]:
-        console.print(f"[yellow]{sentence}")
+        console.print(sentence, style="yellow", **plain)
 
 
 def _encode(corpus: Corpus, model: SongModel, options: AdapterOptions) -> None:
     from training.encoding import encode_corpus
+    from training.manifest import CorpusError
     from training.progress import show_stages
 
-    show_stages("encoding the clips", encode_corpus(corpus, model, with_words=options.with_words))
+    try:
+        show_stages("encoding the clips", encode_corpus(corpus, model, with_words=options.with_words))
+    except OSError as error:
+        raise CorpusError(
+            f"the clips cannot be kept as encoded ({error}): free space in {corpus.folder} and see that it can be "
+            "written; the same command goes on from there"
+        ) from error
 
 
 class _TrainingBar:
