@@ -73,7 +73,8 @@ def encode_condition(
 def lyric_kinds(pipeline: Any, lyrics: str) -> list[TokenKind]:
     """The kind of every lyric token: a word's, or structure around words.
 
-    ACE-Step wraps the lyrics in a header and an end marker; both, and everything in square brackets, are structure.
+    ACE-Step wraps the lyrics in a header and an end marker; both, everything in square brackets, and markers that were
+    typed are structure.
     """
     tokenizer = pipeline.tokenizer
     if isinstance(tokenizer, SongTokenizer):
@@ -85,7 +86,7 @@ def lyric_kinds(pipeline: Any, lyrics: str) -> list[TokenKind]:
     end = prompt.rfind("<|endoftext|>")
     body = prompt[:end] if end >= start else prompt
     # characters that stand for words, blanked where they are structure, so that offsets stay true
-    masked = re.sub(r"\[[^\[\]\n]*\]", lambda tag: " " * len(tag.group()), body[start:])
+    masked = re.sub(r"\[[^\[\]\n]*\]|<\|[^|\n]*\|>", lambda tag: " " * len(tag.group()), body[start:])
     words = " " * start + masked
     offsets = tokenizer(prompt, truncation=True, max_length=_MAX_LYRIC_TOKENS, return_offsets_mapping=True)
     return [

@@ -70,7 +70,7 @@ def test_files_that_are_missing_or_damaged_are_named(tmp_path: Path) -> None:
     with pytest.raises(AdapterError, match=r"diffusion_pytorch_model\.safetensors is missing: give"):
         Base.of_folder(tmp_path)
     (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"no header")
-    with pytest.raises(AdapterError, match="cannot be read .*: fetch it again"):
+    with pytest.raises(AdapterError, match=r"cannot be read .*: fetch it again"):
         Base.of_folder(tmp_path)
     transformer().save_pretrained(tmp_path / "sharded", max_shard_size="150KB")
     next((tmp_path / "sharded").glob("*-00002-of-*")).unlink()

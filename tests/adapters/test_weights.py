@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -100,13 +101,15 @@ def test_peft_itself_makes_the_same_change_of_its_files(mixed: bool) -> None:
         weights[Q] = replace(weights[Q], scale=0.3)
     model = transformer()
     config = peft.LoraConfig(**{k: v for k, v in peft_config(weights).items() if k != "peft_type"})
-    wrapped = peft.inject_adapter_in_model(config, model)
-    loaded = peft.set_peft_model_state_dict(
+    wrapped: Any = peft.inject_adapter_in_model(config, model)
+    loaded: Any = peft.set_peft_model_state_dict(
         wrapped,
         {key.removeprefix("base_model.model."): tensor for key, tensor in peft_tensors(weights).items()},
     )
     assert not loaded.unexpected_keys
-    found = {name: m for name, m in wrapped.named_modules() if isinstance(m, peft.tuners.lora.LoraLayer)}
+    found: dict[str, Any] = {
+        name: m for name, m in wrapped.named_modules() if isinstance(m, peft.tuners.lora.LoraLayer)
+    }
     assert found.keys() == weights.keys()
     for name, layer in found.items():
         torch.testing.assert_close(layer.get_delta_weight("default"), weights[name].delta())
