@@ -73,7 +73,7 @@ class TrainingLog:
         for group in ("attention", "validation"):
             flat |= {f"{group}/{k}": v for k, v in row.get(group, {}).items()}
         for name, value in flat.items():
-            self.board.add_scalar(name, value, progress.step)
+            self.board.add_scalar(name.replace("@", "_"), value, progress.step)  # else the board warns and does so
 
 
 def _rows_until(rows: Iterable[str], step: int) -> Iterator[str]:

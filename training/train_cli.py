@@ -72,8 +72,10 @@ def train(
     validate_every: Annotated[int, typer.Option(help="Steps between two validations.")] = 100,
     save_every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 100,
 ) -> None:
-    """Train one adapter. Ctrl-C at any time; the same command goes on. `accelerate launch` spreads it over GPUs, `torchrun` over
-    processors."""
+    """Train one adapter. Ctrl-C at any time; the same command goes on.
+
+    `accelerate launch` spreads it over GPUs, `torchrun --nproc-per-node` over processors.
+    """
     from adapters.card import check_name
     from training.adapter_options import read_options
     from training.manifest import read_corpus
