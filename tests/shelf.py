@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,16 @@ from adapters.base import Base
 from adapters.card import AdapterCard, BaseCard
 from adapters.store import AdapterStore
 from adapters.weights import AdapterWeights, describe_weights
+from engine.song_model import SongModel
 from tests.adapters.exported import adapter
+
+
+def own_transformer(model: SongModel) -> SongModel:
+    """The model with a transformer of its own, since the fixture's is every test's."""
+    pipeline = copy.copy(model.pipeline)
+    pipeline.transformer = copy.deepcopy(model.transformer)
+    return replace(model, pipeline=pipeline)
+
 
 #: Targets, rank (one more in every second layer) and scale of the planted adapters.
 PLANTED = {

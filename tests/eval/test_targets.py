@@ -13,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from adapters.errors import AdapterError
 from engine.errors import SongError
 from eval import cli
 from eval.clips import Clip, ClipLog, LogError, plan_clips
@@ -21,6 +22,8 @@ from eval.prompts import read_prompts
 from eval.targets import CoverageError, folder_fingerprint, measure_clips, read_coverage, run_name, summarise
 from eval.text import reference_words
 from eval.weights import JudgeUnavailable
+from tests.adapters.exported import transformer
+from tests.shelf import make_shelf, planted, put
 
 
 class FakeStage:
@@ -239,6 +242,47 @@ def test_the_verb_stopped(verb: Verb, monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(FakeStage, "sing", original)
     status, stage = verb(3)
     assert status == 0 and len(stage.sung) == 4
+
+
+def test_a_composition_is_a_run_of_its_own_and_of_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model").mkdir()
+    base = transformer()
+    shelf = make_shelf(tmp_path / "shelf", base)
+
+    def sung(composition: str) -> int:
+        stage = FakeStage()
+        options = cli.Options(
+            model=str(tmp_path / "model"),
+            out=tmp_path / "out",
+            limit=1,
+            alignment=0,
+            composition=composition,
+            shelf=shelf.folder,
+        )
+        assert cli.run(options, stage.sing, stage.listen) == 0
+        return len(stage.sung)
+
+    assert (sung(""), sung("base"), sung("folk=0")) == (2, 0, 0), "the base model by any name"
+    assert (sung("folk"), sung("folk=1"), sung("folk=0.5"), sung("folk,rock")) == (2, 0, 2, 2)
+    assert sung("rock=1.0,folk=1.0") == 0
+    report = json.loads((tmp_path / "out" / "targets.json").read_text())
+    assert {name: weight for name, (weight, _) in report["composition"].items()} == {"folk": 1.0, "rock": 1.0}
+    shelf.remove("folk")
+    put(shelf, "folk", planted(base, "folk", seed=5), base)
+    assert (sung("folk"), sung("rock"), sung("")) == (2, 2, 0), "another adapter of the same name"
+    assert len(ClipLog(tmp_path / "out" / "clips.jsonl").read(report["run"])) == 2, "the old clips are still there"
+    capsys.readouterr()
+
+
+def test_an_unknown_adapter_stops_before_singing(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    shelf, stage = make_shelf(tmp_path / "shelf", transformer()), FakeStage()
+    options = cli.Options(
+        model=str(tmp_path / "model"), out=tmp_path / "out", limit=1, composition="folk,jazz", shelf=shelf.folder
+    )
+    with pytest.raises(AdapterError, match=r"there is no adapter jazz in .*: choose one of folk, rock"):
+        cli.run(options, stage.sing, stage.listen)
+    assert not stage.sung and not (tmp_path / "out").exists()
 
 
 def test_the_verb_can_keep_to_covered_genres(tmp_path: Path) -> None:
