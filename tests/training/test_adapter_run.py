@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import random
-import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -239,30 +238,6 @@ def test_a_run_killed_at_any_moment_comes_out_bit_for_bit_the_same(corpus: Corpu
         assert same(load_file(straight / file), load_file(broken / file))
     cards = [json.loads((out / "mine" / "card.json").read_text()) for out in (straight, broken)]
     assert cards[0]["metrics"] == cards[1]["metrics"] and cards[0]["metrics"]["loss"] > 0
-
-
-@pytest.mark.slow
-def test_two_processes_do_together_what_one_does_with_twice_the_accumulation(corpus: Corpus, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    recipe = {**RECIPE, "steps": 4}
-    pair = [
-        start_training(corpus.folder, two, recipe, environment={**group, "RANK": rank, "LOCAL_RANK": rank})
-        for rank in ("0", "1")
-    ]
-    alone = start_training(corpus.folder, one, {**recipe, "accumulation": 4})
-    assert [wait_for(p) for p in (*pair, alone)] == [0, 0, 0]
-    single, double = rows(one), rows(two)
-    for name in ("step", "loss", "sharpness", "learning_rate"):
-        assert [row[name] for row in double] == pytest.approx([row[name] for row in single], rel=1e-4)
-    assert len(events(two)) == 1, "only the first process writes"
-    a, b = (load_file(out / "mine" / "adapter_model.safetensors") for out in (one, two))
-    apart = torch.cat([(a[name] - b[name]).flatten() for name in a])
-    moved = torch.cat([a[name].flatten() for name in a if "lora_B" in name])
-    assert apart.pow(2).mean().sqrt() < 0.02 * moved.pow(2).mean().sqrt()
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -16,22 +17,34 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["accelerate", "engine.song_model", "training.adapter_run", __name__])
 
 
-def start_training(
-    corpus: Path,
-    out: Path,
-    fields: dict[str, Any],
-    replace: int | None = None,
-    environment: dict[str, str] | None = None,
-) -> BaseProcess:
+def start_training(corpus: Path, out: Path, fields: dict[str, Any], replace: int | None = None) -> BaseProcess:
     """Train an adapter of the embedded model; ``replace``: number of the checkpoint that is being put in place when the
     process is killed."""
-    process = _CONTEXT.Process(target=_train, args=(corpus, out, fields, replace, environment or {}))
+    return _started(_train, corpus, out, fields, replace)
+
+
+def start_command(arguments: Sequence[str], environment: dict[str, str]) -> BaseProcess:
+    """``choirmaster`` with these arguments."""
+    return _started(_call, arguments, environment)
+
+
+def _started(target: Callable[..., None], *given: Any) -> BaseProcess:
+    process = _CONTEXT.Process(target=target, args=given)
     process.start()
     return process
 
 
-def _train(corpus: Path, out: Path, fields: dict[str, Any], replace: int | None, environment: dict[str, str]) -> None:
+def _call(arguments: Sequence[str], environment: dict[str, str]) -> None:
     os.environ.update(environment)
+    import torch
+
+    from choirmaster import main
+
+    torch.set_num_threads(1)
+    main(arguments)
+
+
+def _train(corpus: Path, out: Path, fields: dict[str, Any], replace: int | None) -> None:
     import torch
     from accelerate import Accelerator
 
@@ -46,19 +59,10 @@ def _train(corpus: Path, out: Path, fields: dict[str, Any], replace: int | None,
     if replace is not None:
         _die_at(replace)
     options, model, read = AdapterOptions(**fields), load_song_model(), read_corpus(corpus)
-    accelerator = Accelerator(cpu=True)
     clips = read_encoded(read, model, with_words=options.with_words)
-    run = make_run(
-        lambda steps: AdapterTrainer(model, options, steps, accelerator),
-        read,
-        clips,
-        options,
-        out,
-        accelerator.num_processes,
-    )
-    if run.train(lambda _: None) and accelerator.is_main_process:
-        run.finish("mine")
-    accelerator.end_training()
+    run = make_run(lambda steps: AdapterTrainer(model, options, steps, Accelerator()), read, clips, options, out, 1)
+    run.train(lambda _: None)
+    run.finish("mine")
 
 
 def _die_at(number: int) -> None:
