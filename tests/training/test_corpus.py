@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.codec import LOG_F0, VOICING, WorldCodec
+from engine.codec import LOG_F0, WorldCodec
 from engine.genres import GENRES, read_caption
 from engine.lyrics import Line, normalise, parse_lyrics
 from engine.phonemes import VOWELS
 from engine.plan import make_plan
 from engine.tokenizer import SongTokenizer, lyric_tokens
+from tests.training.planted_bank import LINES, planted_bank
 from training.captions import make_caption, tempo_word
 from training.corpus import alignment_targets, draw_song, encode, pack_clips, read_corpus, split_bank
 from training.singing import Singer
@@ -20,33 +21,11 @@ from training.styles import STYLES, well_covered
 from training.texts import corpus_lines, grammar_lines, written_lines
 
 TOKENIZER = SongTokenizer()
-LINES = (
-    "the evening is golden",
-    "hello my old friend",
-    "stone by stone we go",
-    "left at the station",
-    "i will be there",
-)
-
-
-def spoken(text: str, rng: np.random.Generator) -> tuple[Line, list[SpokenWord]]:
-    """A spoken line with one constant feature vector per phone, so that what was sung can be read back."""
-    line = parse_lyrics(text).lines[0]
-    words = []
-    for word in line.words:
-        phones = [p for s in word.syllables for p in s.phones]
-        lengths = rng.integers(5, 12, len(phones))
-        rows = np.repeat(rng.normal(size=(len(phones), 35)), lengths, 0).astype(np.float32)
-        rows[:, VOICING] = np.repeat([p in VOWELS for p in phones], lengths)
-        rows[:, 34] = -20
-        words.append(SpokenWord(word, rows, np.concatenate([[0], np.cumsum(lengths)])))
-    return line, words
 
 
 @pytest.fixture(scope="module")
 def bank() -> list[tuple[Line, list[SpokenWord]]]:
-    rng = np.random.default_rng(0)
-    return [spoken(text, rng) for text in LINES for _ in range(12)]
+    return planted_bank()
 
 
 @pytest.fixture(scope="module")
