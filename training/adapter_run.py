@@ -20,7 +20,7 @@ from adapters.card import AdapterCard, BaseCard, CorpusCard
 from adapters.store import AdapterStore
 from training.adapter_batches import AdapterBatch, BatchOrder, collate, split_clips
 from training.adapter_checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from training.adapter_log import RunProgress, TrainingLog
+from training.adapter_log import LOG, RunProgress, TrainingLog
 from training.adapter_options import AdapterOptions
 from training.adapter_training import AdapterTrainer, StepResult
 from training.encoding import EncodedCorpus
@@ -75,6 +75,8 @@ class AdapterRun:
 
     def _train(self, listen: Callable[[RunProgress], None], stop: Callable[[], bool]) -> bool:
         trainer, options, main = self.trainer, self.trainer.options, self.trainer.accelerator.is_main_process
+        if main:
+            self._clear()
         self._resume()
         started, first = time.monotonic(), trainer.step
         with TrainingLog(self.out, trainer.step, write=main) as log:
@@ -189,6 +191,12 @@ class AdapterRun:
         }
         write_checkpoint(self.out / CHECKPOINT, self.trainer.state(), state)
         self._saved = self.trainer.step
+
+    def _clear(self) -> None:
+        """Delete what runs left that were killed while they wrote a file."""
+        for name in (CHECKPOINT, LOG):
+            for left in self.out.glob(f".{name}.*"):
+                left.unlink()
 
     def _resume(self) -> None:
         path = self.out / CHECKPOINT

@@ -1,13 +1,10 @@
-"""Runs that are stopped, killed, starved of disk or given someone else's checkpoint; and what they leave."""
+"""Runs that are stopped, starved of disk or given someone else's checkpoint; and what they leave."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import random
-import struct
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +15,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from peft import PeftModel
-from safetensors.torch import load_file
-from tensorboardX.crc32c import crc32c
-from tensorboardX.proto.event_pb2 import Event
 
 from adapters.base import Base
 from adapters.store import AdapterStore
-from engine.song_model import SongModel, load_song_model
+from engine.song_model import SongModel
+from tests.training.board import events, scalars
 from tests.training.planted_corpus import fresh, write_planted
-from tests.training.training_process import start_training
 from training.adapter_checkpoint import CHECKPOINT
 from training.adapter_log import BOARD, LOG, RunProgress
 from training.adapter_options import AdapterOptions
@@ -58,10 +52,9 @@ def _accelerator_of_its_own() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, random_model: SongModel) -> Corpus:
-    """Nine clips, of which one is kept for validation, encoded for the random model and for the embedded one."""
+    """Nine clips, of which one is kept for validation, encoded for the random model."""
     made = write_planted(tmp_path_factory.mktemp("corpus"), 9)
-    for model in (random_model, load_song_model()):
-        list(encode_corpus(made, model, with_words=True))
+    list(encode_corpus(made, random_model, with_words=True))
     return made
 
 
@@ -118,35 +111,6 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def events(out: Path) -> list[list[Any]]:
-    """What stands in each event file, its checksums tested: length, its checksum, an event, its checksum."""
-
-    def masked(data: bytes) -> int:
-        checksum = crc32c(data)
-        return (int(checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-    found = []
-    for path in sorted((out / BOARD).iterdir(), key=lambda p: int(p.suffix[1:])):
-        data, at, read = path.read_bytes(), 0, []
-        while at < len(data):
-            (length,), (check,) = struct.unpack_from("<Q", data, at), struct.unpack_from("<I", data, at + 8)
-            body = data[at + 12 : at + 12 + length]
-            assert check == masked(data[at : at + 8])
-            assert struct.unpack_from("<I", data, at + 12 + length)[0] == masked(body)
-            read.append(Event.FromString(body))
-            at += 16 + length
-        found.append(read)
-    return found
-
-
-def scalars(read: list[Any]) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {}
-    for event in read:
-        for value in event.summary.value:
-            found.setdefault(value.tag, {})[event.step] = value.simple_value
-    return found
-
-
 @pytest.mark.parametrize(
     ("fields", "batches", "processes", "steps"),
     [({}, 40, 1, 550), ({}, 40, 2, 275), ({"epochs": 0.01}, 4, 1, 1), ({"steps": 7}, 40, 1, 7)],
@@ -201,43 +165,6 @@ def test_a_run_stopped_before_its_first_step_starts(make: Make, straight: Straig
     train(make(), until=0)
     train(make(), until=2)
     assert rows(tmp_path / "run") == straight.rows[:2]
-
-
-def wait_for(process: Any) -> int | None:
-    process.join(120)
-    code: int | None = process.exitcode
-    return code
-
-
-def killed_after(process: Any, out: Path, count: int, pause: float) -> bool:
-    """Kill a process some time after it has logged so many steps; False where it was done before."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.is_alive():
-        log = out / LOG
-        if log.exists() and len(log.read_bytes().splitlines()) >= count:
-            time.sleep(pause)
-            break
-        time.sleep(0.002)
-    process.kill()
-    return wait_for(process) == -9
-
-
-@pytest.mark.slow
-def test_a_run_killed_at_any_moment_comes_out_bit_for_bit_the_same(corpus: Corpus, tmp_path: Path) -> None:
-    straight, broken, rng = tmp_path / "straight", tmp_path / "broken", random.Random(time.time_ns())
-    assert wait_for(start_training(corpus.folder, straight, RECIPE)) == 0
-    for replace in (1, 2):  # while the first and, going on from it, the third checkpoint is put in place
-        assert wait_for(start_training(corpus.folder, broken, RECIPE, replace=replace)) == -9
-    assert (broken / CHECKPOINT).exists()
-    for count in (1, 3, 5):
-        killed_after(start_training(corpus.folder, broken, RECIPE), broken, count, rng.uniform(0, 0.2))
-    assert wait_for(start_training(corpus.folder, broken, RECIPE)) == 0
-    assert rows(straight) == rows(broken)
-    files = ("mine/adapter_model.safetensors", CHECKPOINT)
-    for file in files:
-        assert same(load_file(straight / file), load_file(broken / file))
-    cards = [json.loads((out / "mine" / "card.json").read_text()) for out in (straight, broken)]
-    assert cards[0]["metrics"] == cards[1]["metrics"] and cards[0]["metrics"]["loss"] > 0
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
