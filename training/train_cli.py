@@ -49,6 +49,8 @@ def train(
     timesteps: Annotated[
         Literal["turbo", "logit-normal"] | None, typer.Option(help="By default what the model's preset wants.")
     ] = None,
+    time_mean: Annotated[float, typer.Option(help="Of logit-normal times; above 0 is nearer to noise.")] = 0.3,
+    time_spread: Annotated[float, typer.Option(help="Of logit-normal times.")] = 1.2,
     condition_dropout: Annotated[float, typer.Option(help="Share of clips trained without any conditioning.")] = 0.0,
     padding: Annotated[
         Literal["masked", "visible"], typer.Option(help="Whether attention sees the padding of a batch.")
@@ -83,7 +85,8 @@ def train(
     options = read_options(
         variant=variant, targets=targets, rank=rank, alpha=alpha, dropout=dropout, epochs=epochs, steps=steps,
         batch=batch, accumulation=accumulation, seed=seed, learning_rate=learning_rate, warmup=warmup,
-        weight_decay=weight_decay, timesteps=timesteps, condition_dropout=condition_dropout, padding=padding,
+        weight_decay=weight_decay, timesteps=timesteps, time_mean=time_mean, time_spread=time_spread,
+        condition_dropout=condition_dropout, padding=padding,
         sharpness=sharpness, sharpness_weight=sharpness_weight, sharpness_schedule=sharpness_schedule,
         sharpness_layers=_layers(sharpness_layers), mixed_precision=mixed_precision,
         gradient_checkpointing=gradient_checkpointing, validation_share=validation_share,
@@ -149,7 +152,7 @@ def _run(
     card = run.finish(name, types[dtype])
     typer.echo(
         f"adapter {name}: {card.layers} layers, {card.parameters:,} parameters, loss {card.metrics['loss']:.3f}; it is "
-        f"in {out / name}, its log in {out}\nput it on the shelf with: choirmaster adapters import {out / name}"
+        f"in {out / name}, its log in {out}\nput it on the shelf with: choirmaster adapters import {out / name} {name}"
     )
 
 
