@@ -266,8 +266,7 @@ def serve(
             store = SongStore(outputs)
             loaded = load_song_model(model, device=device)
             listener = Listener(None if judge == "none" else Judge(judge))
-            songs = Songs(Engine(loaded, store, AdapterStore(shelf)), store, listener)
-            app = build_app(songs)
+            app = build_app(Songs(Engine(loaded, store, AdapterStore(shelf)), store, listener))
         table = Table.grid(padding=(0, 2))
         shown_host = "localhost" if name in ("127.0.0.1", "0.0.0.0", "::", "::1") else name
         table.add_row("[bold]page[/]", f"[bold cyan]http://{shown_host}:{number}/[/]")
