@@ -296,8 +296,3 @@ def test_a_sound_of_no_numbers_is_refused_by_name(random_model: SongModel, tmp_p
     soundfile.write(path, np.full(8000, np.nan, np.float32), 16000, format="WAV", subtype="FLOAT")
     with pytest.raises(CorpusError, match=r"01\.flac .*no numbers"):
         encode(made, random_model)
-
-
-def test_reading_what_was_never_encoded_is_an_error(corpus: Corpus, random_model: SongModel) -> None:
-    with pytest.raises((FileNotFoundError, CorpusError)):
-        read_encoded(corpus, random_model, with_words=True)
