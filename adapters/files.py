@@ -27,6 +27,15 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def flush_folder(folder: Path) -> None:
+    """Bring a folder's list of entries to the disk, as after a rename in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Like :func:`write_bytes_atomically`, for UTF-8 text."""
     write_bytes_atomically(path, text.encode())

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.errors import AdapterError
+from adapters.files import flush_folder
 
 #: What makes a folder one that an earlier export wrote, and so one that may be replaced.
 MARKER = "composition.json"
@@ -41,9 +42,9 @@ def new_file(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     check_free(out, overwrite=overwrite, file=True)
     with _hidden(out) as hidden:
         yield hidden
-        _flush(hidden / out.name)
+        flush_folder(hidden / out.name)
         os.replace(hidden / out.name, out)
-        _flush(out.parent)
+        flush_folder(out.parent)
 
 
 @contextmanager
@@ -86,8 +87,8 @@ def check_free(out: Path, *, overwrite: bool = False, file: bool = False) -> Non
 
 def _replace(hidden: Path, out: Path) -> None:
     for path in hidden.rglob("*"):
-        _flush(path)
-    _flush(hidden)
+        flush_folder(path)
+    flush_folder(hidden)
     if not out.exists() or not any(out.iterdir()):
         os.replace(hidden, out)  # an empty folder may be renamed over
     else:
@@ -101,12 +102,4 @@ def _replace(hidden: Path, out: Path) -> None:
                 raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
-    _flush(out.parent)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_folder(out.parent)

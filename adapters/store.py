@@ -20,7 +20,7 @@ from safetensors.torch import save
 from adapters.base import Base
 from adapters.card import AdapterCard, check_base, check_name, read_card
 from adapters.errors import AdapterError
-from adapters.files import write_bytes_atomically, write_text_atomically
+from adapters.files import flush_folder, write_bytes_atomically, write_text_atomically
 from adapters.formats import read_weights
 from adapters.importing import CARD, PEFT_CONFIG, PEFT_WEIGHTS
 from adapters.json_file import read_json_object
@@ -127,7 +127,7 @@ class AdapterStore:
             write_text_atomically(new / PEFT_CONFIG, json.dumps(peft_config(weights), indent=1) + "\n")
             write_text_atomically(new / CARD, card.model_dump_json(indent=1) + "\n")
             new.chmod(0o755)
-            _flush(new)
+            flush_folder(new)
             self._settle(new, name)
         return card
 
@@ -209,7 +209,7 @@ class AdapterStore:
                 f"adapter {name} cannot be stored in {self.folder}: {error.strerror or error}"
             ) from error
         with suppress(OSError):  # the adapter is there; only a power cut within seconds could lose it
-            _flush(self.folder)
+            flush_folder(self.folder)
 
     @contextmanager
     def _temporary(self, failure: str) -> Iterator[Path]:
@@ -242,12 +242,3 @@ class AdapterStore:
 
 def _taken(name: str) -> AdapterError:
     return AdapterError(f"the name {name} is taken by another adapter: choose another, or remove that one first")
-
-
-def _flush(folder: Path) -> None:
-    """Bring a folder's list of entries to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

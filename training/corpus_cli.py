@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from training.progress import bar
+
 if TYPE_CHECKING:
     from training.gtsinger import Gathering
     from training.manifest import ClipEntry
@@ -65,7 +67,7 @@ def gtsinger(
     for folder in folders:
         _refuse_existing(folder, replace)
     options = maker.JoinOptions(join_to=join_to, shortest=shortest, longest=longest)
-    with _bar("reading word records", None) as update:
+    with bar("reading word records", None) as update:
         gathering = maker.gather(source, "" if language.lower() == "all" else language, options, update)
     about = rename(maker.ABOUT) if words is False else maker.ABOUT
     clips = maker.make_clips(gathering, options, words is not False)
@@ -132,7 +134,7 @@ def audit_corpus(
     from training.manifest import read_corpus
 
     found = read_corpus(folder)
-    with _bar("listening", len(found.clips)) as update:
+    with bar("listening", len(found.clips)) as update:
         findings = audit(found, update)
     Console().print(render(findings))
     if report is not None:
@@ -177,7 +179,7 @@ def _refuse_existing(folder: Path, replace: bool) -> None:
 def _writing(folder: Path, title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """A bar around writing a corpus; when stopped, says in what state that leaves it."""
     try:
-        with _disk(folder), _bar(title, total) as update:
+        with _disk(folder), bar(title, total) as update:
             yield update
             update(total, total)
     except KeyboardInterrupt:
@@ -195,24 +197,6 @@ def _disk(path: Path) -> Iterator[None]:
         raise CorpusError(
             f"{path} cannot be written ({error.strerror or error}): free some space, or give another place"
         ) from error
-
-
-@contextmanager
-def _bar(title: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _sweep(folder: Path, listed: set[str]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
-def show_stages(title: str, stages: Iterator[tuple[int, int]]) -> None:
-    """Draw a bar for stages that yield (done, in all)."""
+@contextmanager
+def bar(title: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error; what it gives is told (done, in all)."""
+    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -18,10 +21,16 @@ def show_stages(title: str, stages: Iterator[tuple[int, int]]) -> None:
     )
 
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task(title, total=None)
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task(title, total=total)
+        yield lambda done, of: shown.update(task, completed=done, total=of)
+
+
+def show_stages(title: str, stages: Iterator[tuple[int, int]]) -> None:
+    """Draw a bar for stages that yield (done, in all)."""
+    with bar(title) as update:
         for done, total in stages:
-            bar.update(task, completed=done, total=total)
+            update(done, total)
 
 
 class StopRequest:

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from choirmaster import main
 from tests.training.gtsinger_tree import Tree, records
+from tests.verbs import Run, verb_runner
 from training.manifest import MANIFEST, read_corpus
+
+run = verb_runner("corpus")
 
 
 @pytest.fixture
@@ -21,23 +22,6 @@ def tree(tmp_path: Path) -> Tree:
             tree.add(tree.group(song), [f"{word} {song[:2]}"])
     tree.add(tree.group(group="Paired_Speech_Group"), ["spoken"])
     return tree
-
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["corpus", *map(str, arguments)])
-        shown = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, shown.out, shown.err
-
-    return call
 
 
 def test_gtsinger_writes_a_corpus_with_words_and_one_without(tree: Tree, tmp_path: Path, run: Run) -> None:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from choirmaster import main
 from engine.codec import CEPSTRA
 from tests.training.planted_bank import planted_bank, write_work
+from tests.verbs import Run, verb_runner
 from training.audit import audit
 from training.manifest import MANIFEST, CorpusError, NewClip, read_corpus
 from training.singing import Singer
 from training.studio import ClipMaker, render_clips
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["corpus", *map(str, arguments)])
-        shown = capsys.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, shown.out, shown.err
-
-    return call
+run = verb_runner("corpus")
 
 
 @pytest.fixture

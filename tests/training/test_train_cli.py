@@ -6,7 +6,7 @@ import errno
 import json
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -27,10 +27,13 @@ from engine.conditioning import TokenKind
 from engine.song_model import load_song_model
 from tests.training.planted_corpus import write_planted
 from tests.training.training_process import start_command
+from tests.verbs import Run, verb_runner
 from training.adapter_checkpoint import CHECKPOINT
 from training.adapter_training import AdapterTrainer
 from training.encoding import FOLDER, encode_corpus, read_encoded
 from training.manifest import Corpus, read_corpus
+
+run = verb_runner("train")
 
 SHORT = ("--steps", "2", "--accumulation", "1")
 
@@ -52,23 +55,6 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     made = write_planted(tmp_path_factory.mktemp("corpus"), 4)
     list(encode_corpus(made, load_song_model(), with_words=True))
     return made
-
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main(["train", *map(str, arguments)])
-        shown = capsys.readouterr()
-        code = stop.value.code
-        return code if isinstance(code, int) else 0, shown.out, shown.err
-
-    return call
 
 
 @dataclass(frozen=True)
