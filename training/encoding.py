@@ -8,6 +8,7 @@ stopped at any clip and goes on from there.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
@@ -28,8 +29,6 @@ from training.clip_plan import plan_of_clip
 from training.manifest import ClipEntry, Corpus, CorpusError
 
 FOLDER = ".encoded"
-#: Values of each tensor that name the encoders.
-_HASHED = 64
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,8 @@ def paths(
     """Where the sounds and the prompts of the clips are kept once they are encoded."""
     root = folder or corpus.folder / FOLDER
     codec, encoders = _name_of(model.codec), _name_of(model.condition_encoder, model.pipeline.text_encoder)
+    tokens = json.dumps(model.pipeline.tokenizer.get_vocab(), sort_keys=True)
+    encoders += hashlib.sha256(tokens.encode()).hexdigest()[:6]
     words = "words" if with_words else "nowords"
     planned = "-planned" if model.planned else ""
     sounds = root / f"sounds-{corpus.fingerprint}-{codec}{planned}"
@@ -153,6 +154,6 @@ def _name_of(*parts: nn.Module) -> str:
     digest = hashlib.sha256()
     for part in parts:
         for name, value in sorted(part.state_dict().items()):
-            values = value.detach().flatten()[:_HASHED].to("cpu", torch.bfloat16).view(torch.int16)
-            digest.update(f"{name} {tuple(value.shape)} ".encode() + values.numpy().tobytes())
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()[:12]
