@@ -20,6 +20,7 @@ from adapters.errors import ChoirmasterError
 LOG = "log.jsonl"
 #: Steps the loss is averaged over before it is drawn; single steps differ by their noise level more than by progress.
 _WINDOW = 25
+_DASHES = ("-", "-", "--", ":")
 _ATTENTION = {
     "entropy": "entropy of attention (nats)",
     "lyric_mass": "attention on words",
@@ -85,7 +86,8 @@ def draw_curves(runs: Mapping[str, Mapping[str, Curve]]) -> bytes:
         for number, (name, run) in enumerate(runs.items()):
             if panel in run:
                 curve = smooth(run[panel]) if panel == "loss" else run[panel]
-                axis.plot(curve.steps, curve.values, label=name, color=f"C{number}", linewidth=1.4)
+                dashes = _DASHES[number % len(_DASHES)]  # lines that lie on each other are all seen
+                axis.plot(curve.steps, curve.values, dashes, label=name, color=f"C{number}", linewidth=1.6)
         axis.set_title(_title(panel), fontsize=9)
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.25)

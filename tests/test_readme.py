@@ -16,7 +16,8 @@ from engine.request import read_request
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CARD = (TINY_MODEL / "CARD.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + CARD, re.DOTALL)
+ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS, re.DOTALL)
 COMMANDS = [line.replace("\\\n", " ") for block in BLOCKS for line in re.split(r"(?<!\\)\n", block) if line.strip()]
 
 
