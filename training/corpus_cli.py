@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -30,6 +30,8 @@ Replace = Annotated[bool, typer.Option("--replace", help="Replace a corpus that 
 
 #: All recordings that were left out, by reason.
 LEFT_OUT = "left-out.json"
+#: Stands in a folder while a corpus is written there: the sounds are then ours to clear away.
+UNFINISHED = ".unfinished"
 #: Examples shown of each reason for which recordings were left out.
 EXAMPLES = 2
 
@@ -169,18 +171,32 @@ def _render(kind: Kind, out: Path, work: Path, clips: int, seed: int, workers: i
 
 
 def _refuse_existing(folder: Path, replace: bool) -> None:
-    from training.manifest import MANIFEST, CorpusError
+    from training.manifest import AUDIO, MANIFEST, CorpusError
 
     if (folder / MANIFEST).exists() and not replace:
         raise CorpusError(f"{folder} holds a corpus already: give another --out, or --replace to make it anew")
+    # Sounds that no manifest lists are cleared away in the end, so they must be those of a run that was stopped.
+    strange = not any((folder / name).exists() for name in (MANIFEST, UNFINISHED))
+    if strange and any((folder / AUDIO).glob("*.flac")):
+        raise CorpusError(f"{folder / AUDIO} holds sounds of no corpus, which would be deleted: give another --out")
 
 
 @contextmanager
 def _writing(folder: Path, title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """A bar around writing a corpus; when stopped, says in what state that leaves it."""
+    from training.manifest import AUDIO
+
     try:
         with _disk(folder), bar(title, total) as update:
-            yield update
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / UNFINISHED).touch()
+            try:
+                yield update
+            finally:
+                if not any((folder / AUDIO).glob("*.flac")):
+                    (folder / UNFINISHED).unlink(missing_ok=True)
+                    with suppress(OSError):  # fails where something else is in it
+                        folder.rmdir()
             update(total, total)
     except KeyboardInterrupt:
         typer.echo(f"stopped; the manifest in {folder} was not touched: run the same command again", err=True)
@@ -206,6 +222,7 @@ def _sweep(folder: Path, listed: set[str]) -> None:
     for path in (folder / AUDIO).glob("*.flac"):
         if f"{AUDIO}/{path.name}" not in listed:
             path.unlink(missing_ok=True)
+    (folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def _report(gathering: Gathering, clips: tuple[ClipEntry, ...]) -> None:

@@ -62,6 +62,16 @@ def test_a_corpus_is_replaced_only_when_asked_to(tree: Tree, tmp_path: Path, run
         assert len(list((tmp_path / folder / "audio").iterdir())) == 2
 
 
+def test_sounds_of_someone_else_are_not_cleared_away(tree: Tree, tmp_path: Path, run: Run) -> None:
+    mine = tmp_path / "music" / "audio" / "mine.flac"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    for extra in ((), ("--replace",)):
+        code, _, said = run("gtsinger", "--source", tree.root, "--out", tmp_path / "music", *extra)
+        assert code == 2 and "holds sounds of no corpus" in said
+    assert mine.read_bytes() == b"mine" and list((tmp_path / "music").iterdir()) == [mine.parent]
+
+
 def test_a_wrong_key_stops_the_maker_with_one_line(tree: Tree, tmp_path: Path, run: Run) -> None:
     tree.add(tree.group(), ["lost"], records(["lost"], key="text"))
     code, _, said = run("gtsinger", "--source", tree.root, "--out", tmp_path / "c")
@@ -88,6 +98,7 @@ def test_an_interrupt_leaves_no_manifest_and_says_so(
     assert not (tmp_path / "c" / MANIFEST).exists()
     monkeypatch.undo()
     assert run("gtsinger", "--source", tree.root, "--out", tmp_path / "c")[0] == 0
+    assert not list(tmp_path.glob("c*/.unfinished"))
 
 
 def test_an_interrupted_replacement_leaves_the_old_corpus_whole(
