@@ -24,6 +24,10 @@ PEFT_WEIGHTS = "adapter_model.safetensors"
 PEFT_CONFIG = "adapter_config.json"
 CARD = "card.json"
 
+#: The state of a run of `choirmaster train`, which stands beside the finished adapter.
+_RUN_STATE = "checkpoint.safetensors"
+_MAX_DESCRIPTION = 2000
+
 #: How deep below a given folder adapters are looked for, how many entries are looked at, how many named in an error.
 _DEPTH, _ENTRIES, _NAMED = 3, 5000, 8
 
@@ -47,6 +51,7 @@ def import_adapter(
         AdapterError: nothing or too much is found there, it cannot be read exactly, or it does not fit the base.
     """
     check_name(name)
+    _check_description(description)
     found, notes = find_adapter(path)
     config_path, card_path = found.with_name(PEFT_CONFIG), found.with_name(CARD)
     config = read_json_object(config_path) if found.name == PEFT_WEIGHTS and config_path.exists() else None
@@ -60,10 +65,10 @@ def import_adapter(
         shown = source if source is not None else f"{reading.form}: {'/'.join(found.parts[-4:])}"
         given = AdapterCard(
             name=name,
-            description=description[:2000],
+            description=description,
             created=datetime.now(UTC).replace(microsecond=0),
             base=BaseCard(name=base_name[:200], fingerprint=base.fingerprint),
-            source=shown[:500],
+            source=shown.encode(errors="replace").decode()[:500],  # a path may hold bytes that are no text
             **describe_weights(reading.weights),
         )
     update = {
@@ -72,6 +77,15 @@ def import_adapter(
         **({"description": description} if description else {}),
     }
     return Imported(reading.weights, given.model_copy(update=update), [*notes, *reading.notes])
+
+
+def _check_description(text: str) -> None:
+    if len(text) > _MAX_DESCRIPTION:
+        raise AdapterError(f"the description has {len(text)} characters, the limit is {_MAX_DESCRIPTION}: shorten it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise AdapterError(f"the description {text[:40]!r} is not text in UTF-8: write it anew") from None
 
 
 def find_adapter(path: Path) -> tuple[Path, list[str]]:
@@ -86,6 +100,7 @@ def find_adapter(path: Path) -> tuple[Path, list[str]]:
         return path, []
     files = list(_walk(path))
     found = sorted(file for file in files if file.suffix.lower() == ".safetensors")
+    found = [file for file in found if file.name != _RUN_STATE] or found
     final = [file for file in found if file.relative_to(path).parts[0] == "final"]
     nearest = [file for file in found if file.parent == path] or final or found
     if not nearest:

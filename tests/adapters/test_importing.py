@@ -57,6 +57,24 @@ def test_final_goes_before_checkpoints_and_the_choice_is_told(tmp_path: Path, ba
     assert f"took final/adapter/adapter_model.safetensors; 2 more in {tmp_path.name} left alone" in notes
 
 
+def test_the_state_of_our_own_run_is_no_adapter(tmp_path: Path, base: Base) -> None:
+    write_peft(tmp_path / "lyrics", pairs(ATTENTION))
+    save_file({"adapter.x": torch.ones(1)}, tmp_path / "checkpoint.safetensors")
+    assert find_adapter(tmp_path) == (tmp_path / "lyrics" / "adapter_model.safetensors", [])
+
+
+@pytest.mark.parametrize(("text", "message"), [("a" * 2001, "2001 characters"), ("a\udcff", "not text in UTF-8")])
+def test_a_description_no_card_can_hold_is_named(text: str, message: str, tmp_path: Path, base: Base) -> None:
+    write_peft(tmp_path, pairs(ATTENTION))
+    with pytest.raises(AdapterError, match=message):
+        import_adapter(tmp_path, "mine", base, "stand-in", description=text)
+
+
+def test_a_folder_may_have_a_name_that_is_no_text(tmp_path: Path, base: Base) -> None:
+    write_peft(tmp_path / "a\udcff", pairs(ATTENTION))
+    assert run(tmp_path / "a\udcff", base)[0].source.endswith("a?/adapter_model.safetensors")
+
+
 def test_several_checkpoints_without_a_final_state_are_listed(tmp_path: Path, base: Base) -> None:
     for epoch in (10, 20):
         write_peft(tmp_path / "checkpoints" / f"epoch_{epoch}" / "adapter", pairs(ATTENTION))
