@@ -33,7 +33,9 @@ def list_adapters(shelf: Shelf = SHELF) -> None:
     from adapters.store import AdapterStore
 
     store = AdapterStore(shelf)
+    console = Console() if Console().is_terminal else Console(width=160)  # a table for a file is not folded
     table = Table("name", "variant", "rank", "alpha", "layers", "targets", "song model", "made", box=None)
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True  # a name is there to be typed
     for card in store.cards():
         table.add_row(
             card.name,
@@ -45,7 +47,6 @@ def list_adapters(shelf: Shelf = SHELF) -> None:
             card.base.name,
             f"{card.created:%Y-%m-%d}",
         )
-    console = Console()
     if table.row_count:
         console.print(table)
     else:

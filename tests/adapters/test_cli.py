@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from adapters.base import Base
+from adapters.card import VARIANTS
 from adapters.naming import original_name
 from adapters.places import TINY_MODEL
 from adapters.store import AdapterStore
@@ -97,3 +98,14 @@ def test_a_model_without_a_transformer_is_an_error(
     assert run("import", run_folder, "mine", "--shelf", tmp_path / "shelf", "--model", tmp_path) == 2
     assert "in diffusers layout" in capsys.readouterr().err
     assert not (tmp_path / "shelf").exists()
+
+
+@pytest.mark.parametrize("terminal", ["", "1"])
+def test_names_are_shown_whole_in_a_narrow_window(
+    terminal: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    assert run("list") == 0
+    shown = capsys.readouterr().out
+    assert all(f" {name} " in shown for name in VARIANTS)
