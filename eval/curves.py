@@ -47,20 +47,23 @@ def read_curves(run: Path) -> dict[str, Curve]:
         CurveError: there is no log, or it holds no step.
     """
     try:
-        rows: list[Mapping[str, Any]] = [json.loads(row) for row in (run / LOG).read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        points = [_points(json.loads(row)) for row in (run / LOG).read_text("utf-8").splitlines()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CurveError(f"{run / LOG} cannot be read ({error}): give the --out of a `choirmaster train`") from error
     found: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        single = {"loss": row["loss"], **row.get("validation", {}), **row.get("attention", {})}
-        for name, value in single.items():
-            found.setdefault(name, []).append((int(row["step"]), float(value)))
+    for step, values in points:
+        for name, value in values.items():
+            found.setdefault(name, []).append((step, value))
     if not found:
         raise CurveError(f"{run / LOG} holds no step: let the training run first")
     return {
-        name: Curve(np.array([s for s, _ in points]), np.array([v for _, v in points]))
-        for name, points in found.items()
+        name: Curve(np.array([s for s, _ in pairs]), np.array([v for _, v in pairs])) for name, pairs in found.items()
     }
+
+
+def _points(row: Mapping[str, Any]) -> tuple[int, dict[str, float]]:
+    values = {"loss": row["loss"], **row.get("validation", {}), **row.get("attention", {})}
+    return int(row["step"]), {name: float(value) for name, value in values.items()}
 
 
 def smooth(curve: Curve, window: int = _WINDOW) -> Curve:

@@ -59,7 +59,7 @@ def test_the_verb_writes_the_picture(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert out.read_bytes().startswith(b"\x89PNG") and str(out) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "\xff"])
+@pytest.mark.parametrize("content", [None, "", "{", "\xff", "[]", "{}", '{"step": 1, "loss": null}'])
 def test_a_log_that_cannot_be_drawn_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "log.jsonl").write_bytes(content.encode("latin-1"))
