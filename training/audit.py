@@ -220,7 +220,7 @@ def _hear(path: Path, clip: ClipEntry) -> _Sound:
             if frames == 0 or frames != sound.frames:
                 return _Sound("unreadable", digest)
             return _Sound("read", digest, sound.samplerate, sound.channels, frames / sound.samplerate, longest)
-    except (OSError, RuntimeError):  # soundfile raises RuntimeError's heirs
+    except (OSError, RuntimeError, TypeError):  # soundfile raises RuntimeError's heirs, and TypeError for .raw
         return _Sound("unreadable", digest)
 
 

@@ -106,7 +106,7 @@ def _encode_sound(corpus: Corpus, entry: ClipEntry, model: SongModel) -> dict[st
     path = corpus.folder / entry.audio
     try:
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
+    except (OSError, TypeError, soundfile.SoundFileError) as error:
         raise CorpusError(f"{path} cannot be read ({error}): make the corpus anew, or take the clip out") from error
     if len(audio) < rate / model.frame_rate or not np.isfinite(audio).all():
         raise CorpusError(

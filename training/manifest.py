@@ -179,4 +179,5 @@ def read_corpus(folder: Path) -> Corpus:
 def _first(error: ValidationError) -> str:
     found = error.errors()[0]
     where = ".".join(str(part) for part in found["loc"])
-    return f"{where or 'the line'} is wrong: {found['msg'][:1].lower()}{found['msg'][1:]}"
+    said = found["msg"].removeprefix("Value error, ")
+    return f"{where or 'the line'} is wrong: {said[:1].lower()}{said[1:]}"

@@ -13,7 +13,7 @@ import training.audit
 from adapters.card import VARIANTS, Variant
 from training.audit import Audit, audit, check_variant, count_words
 from training.audit_table import render
-from training.manifest import AboutCorpus, Corpus, CorpusError, NewClip, TimedWord, read_corpus, write_corpus
+from training.manifest import MANIFEST, AboutCorpus, Corpus, CorpusError, NewClip, TimedWord, read_corpus, write_corpus
 
 RATE = 8000
 
@@ -116,6 +116,14 @@ def test_missing_broken_changed_and_doubled_sounds_are_found(tmp_path: Path) -> 
     for variant in VARIANTS:
         with pytest.raises(CorpusError, match=r"5 of the 9 sounds .*audio/a\.flac.*restore them"):
             check_variant(found, variant)
+
+
+def test_a_sound_without_a_header_is_unreadable(tmp_path: Path) -> None:
+    corpus = write(tmp_path, clip("a"), clip("b"))
+    raw = (tmp_path / "audio/b.flac").rename(tmp_path / "audio/b.raw")
+    text = (tmp_path / MANIFEST).read_text().replace("audio/b.flac", f"audio/{raw.name}")
+    (tmp_path / MANIFEST).write_text(text)
+    assert audit(read_corpus(corpus.folder)).unreadable == ("audio/b.raw",)
 
 
 @pytest.mark.parametrize("variant", ["lyrics", "lyrics-asr"])
