@@ -129,6 +129,8 @@ def _run(
 ) -> None:
     import torch
 
+    from adapters.places import SHELF
+    from adapters.store import AdapterStore
     from training.adapter_run import make_run
     from training.adapter_training import AdapterTrainer
     from training.encoding import read_encoded
@@ -148,11 +150,12 @@ def _run(
     if not done:
         typer.echo(f"stopped at step {run.trainer.step} of {run.trainer.steps}: the same command goes on from there")
         return
+    shelved = f"my-{name}"[:64] if name in AdapterStore(SHELF).names() else name
     types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     card = run.finish(name, types[dtype])
     typer.echo(
         f"adapter {name}: {card.layers} layers, {card.parameters:,} parameters, loss {card.metrics['loss']:.3f}; it is "
-        f"in {out / name}, its log in {out}\nput it on the shelf with: choirmaster adapters import {out / name} {name}"
+        f"in {out / name}, its log in {out}\nput it on the shelf: choirmaster adapters import {out / name} {shelved}"
     )
 
 

@@ -82,7 +82,8 @@ def done(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Done:
 def test_from_a_corpus_to_an_adapter_on_a_shelf(done: Done) -> None:
     assert "planted: 4 clips, 0.00 h, 100% with words" in done.said
     assert "adapter lyrics-asr: 48 layers, 172,032 parameters, loss " in done.shown
-    assert f"choirmaster adapters import {done.out / 'lyrics-asr'}" in done.shown
+    # the name of the variant is taken on the shelf that ships
+    assert f"choirmaster adapters import {done.out / 'lyrics-asr'} my-lyrics-asr\n" in done.shown
     layers = AdapterStore(done.out).load("lyrics-asr", Base.of_folder(TINY_MODEL / "transformer"))
     assert len(layers) == 48 and {layer.rank for layer in layers.values()} == {8}
     assert {layer.scale for layer in layers.values()} == {2.0}
