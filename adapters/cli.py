@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from adapters.base import Base
+    pass
 
 from adapters.places import SHELF, TINY_MODEL
 
@@ -61,11 +61,12 @@ def list_adapters(shelf: Shelf = SHELF) -> None:
 def show(name: Name, shelf: Shelf = SHELF, model: Model = TINY_MODEL) -> None:
     """Show an adapter's card, and whether it can sing with the song model."""
     from adapters.errors import AdapterError
+    from adapters.exporting import read_base
     from adapters.store import AdapterStore
 
     store = AdapterStore(shelf)
     typer.echo(store.card(name).model_dump_json(indent=1))
-    base, base_name = _read_base(model)
+    base, base_name = read_base(model)
     try:
         store.load(name, base)
     except AdapterError as error:
@@ -83,12 +84,13 @@ def import_(
     description: Annotated[str, typer.Option(help="A sentence for its card.")] = "",
 ) -> None:
     """Read an adapter of another tool and put it on the shelf."""
+    from adapters.exporting import read_base
     from adapters.importing import import_adapter
     from adapters.store import AdapterStore
 
     store = AdapterStore(shelf)
     store.check_free(name)
-    base, base_name = _read_base(model)
+    base, base_name = read_base(model)
     weights, card, notes = import_adapter(path, name, base, base_name, description=description)
     card = store.add(name, weights, card, base=base)
     for note in notes:
@@ -97,11 +99,19 @@ def import_(
 
 
 @app.command()
-def remove(name: Name, shelf: Shelf = SHELF) -> None:
+def remove(
+    name: Name,
+    shelf: Shelf = SHELF,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+) -> None:
     """Delete an adapter."""
     from adapters.store import AdapterStore
 
-    AdapterStore(shelf).remove(name)
+    store = AdapterStore(shelf)
+    store.check_there(name)
+    if not yes:
+        typer.confirm(f"delete {name} from {shelf} for good?", abort=True)
+    store.remove(name)
     typer.echo(f"{name} is removed")
 
 
@@ -112,16 +122,6 @@ def rename(old: Name, new: Annotated[str, typer.Argument(help="The name it gets.
 
     AdapterStore(shelf).rename(old, new)
     typer.echo(f"{old} is now {new}")
-
-
-def _read_base(model: Path) -> tuple[Base, str]:
-    """The base in a song model's folder, and the name it goes by."""
-    from adapters.base import Base
-    from adapters.json_file import read_json_object
-
-    config = model / "song_model.json"
-    name = read_json_object(config).get("name") if config.is_file() else None
-    return Base.of_folder(model / "transformer"), str(name or model.resolve().name)
 
 
 def _short(targets: tuple[str, ...]) -> str:

@@ -28,6 +28,8 @@ def checked_composition(given: Composition) -> dict[str, float]:
     if len(given) > MAX_ADAPTERS:
         raise AdapterError(f"a composition of {len(given)} adapters was asked for: at most {MAX_ADAPTERS} are allowed")
     for name, weight in given.items():
+        if name == "base":
+            raise AdapterError("base is the song model without adapters and has no weight: leave it out")
         if not _NAME.fullmatch(name):
             raise AdapterError(f"{name[:80]!r} is no adapter name: use 1 to 64 of a-z, 0-9 and -")
         if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:

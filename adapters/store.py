@@ -161,6 +161,14 @@ class AdapterStore:
             ) from error
         return card
 
+    def check_there(self, name: str) -> None:
+        """Make sure that there is an adapter of this name.
+
+        Raises:
+            AdapterError: there is none; the text names those there are.
+        """
+        self._folder(name)
+
     def check_free(self, name: str) -> None:
         """Make sure that an adapter of this name can be added.
 

@@ -217,6 +217,7 @@ class AdapterTrainer:
         else:
             times = torch.full((rows,), time)
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        self._conditioned = (kept if bool(kept.any()) else ~kept).to(device)
         batch, times = batch.to(device), times.to(device)
         condition = torch.where(kept.to(device)[:, None, None], batch.condition, self.null_condition)
         set_key_mask(self.processors, self._visible(batch))
@@ -261,6 +262,8 @@ class AdapterTrainer:
         return torch.stack(terms).mean()
 
     def _measure(self, batch: AdapterBatch) -> AttentionState:
-        maps = self._maps(range(len(self.processors)))
-        frames = self._query_frames(batch, maps[0].shape[2])
-        return measure_attention(maps, batch.kinds.to(self.accelerator.device), frames)
+        """Of the clips whose conditioning was not dropped: the others have no words to look at."""
+        rows = self._conditioned
+        maps = [found[rows] for found in self._maps(range(len(self.processors)))]
+        frames = self._query_frames(batch, maps[0].shape[2])[rows]
+        return measure_attention(maps, batch.kinds.to(self.accelerator.device)[rows], frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+    from rich.console import RenderableType
 
     from engine.song_model import SongModel
     from training.adapter_log import RunProgress
@@ -227,19 +229,24 @@ class _TrainingBar:
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.text import Text
+
+        class TwoLines(Progress):
+            def get_renderables(inner) -> Iterator[RenderableType]:
+                yield inner.make_tasks_table(inner.tasks)
+                yield Text(self.state)
 
         self.console = Console(stderr=True)
-        self.bar = Progress(
+        self.state = self.attention = ""
+        self.bar = TwoLines(
             TextColumn(name),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task = self.bar.add_task(name, total=steps, state="")
-        self.attention = ""
+        self.task = self.bar.add_task(name, total=steps)
 
     def __enter__(self) -> _TrainingBar:
         self.bar.start()
@@ -251,13 +258,13 @@ class _TrainingBar:
     def update(self, progress: RunProgress) -> None:
         if (found := progress.attention) is not None:
             self.attention = (
-                f" entropy {found.entropy:.2f}  on words {found.lyric_mass:.0%}  dominant token {found.dominant:.0%} "
+                f"  entropy {found.entropy:.2f}  on words {found.lyric_mass:.0%}  top token {found.dominant:.0%}"
             )
         if progress.validation is not None:
             losses = "  ".join(f"{key} {value:.4f}" for key, value in progress.validation.items())
             self.console.print(f"step {progress.step}: {losses}", highlight=False)
         if progress.warning is not None:
             self.console.print(f"[bold red]{progress.warning}")
-        sharp = f"  sharpness {progress.sharpness:.3f}" if progress.sharpness else ""
-        state = f"loss {progress.loss:.3f}{sharp} {self.attention} {progress.steps_per_second:.1f} steps/s"
-        self.bar.update(self.task, completed=progress.step, state=state)
+        sharp = f"  sharpness {progress.sharpness:.2f}" if progress.sharpness else ""
+        self.state = f"loss {progress.loss:.3f}{sharp}{self.attention}  {progress.steps_per_second:.1f}/s"
+        self.bar.update(self.task, completed=progress.step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,11 @@ def run(*arguments: str | Path) -> int:
 
 
 def test_from_import_to_removal(
-    run_folder: Path, tmp_path: Path, base: Base, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run_folder: Path,
+    tmp_path: Path,
+    base: Base,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     shelf = tmp_path / "shelf"
@@ -70,7 +76,9 @@ def test_from_import_to_removal(
     assert run("rename", "mine", "ours", "--shelf", shelf) == 0
     assert run("remove", "mine", "--shelf", shelf) == 2
     assert "there is no adapter mine" in capsys.readouterr().err
-    assert run("remove", "ours", "--shelf", shelf) == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    assert run("remove", "ours", "--shelf", shelf) == 1, "nobody said yes"
+    assert run("remove", "ours", "--yes", "--shelf", shelf) == 0
     assert list(shelf.iterdir()) == []
 
 
