@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import torch
 
 from adapters.base import Base
-from adapters.composition import Composition, format_composition
+from adapters.composition import Composition
 from adapters.weights import AdapterWeights
 
-#: What is folded in of each adapter: its weighted name, and the revision of its files.
-_Folded = list[tuple[str, object]]
+#: What is folded in of each adapter: its name, its weight, and the revision of its files.
+_Folded = list[tuple[str, float, object]]
 _BASE: _Folded = []
 
 
@@ -54,7 +54,7 @@ class Folding:
         assert shelf is not None, "a composition without a shelf is refused with the request"
         try:
             # before loading: files replaced meanwhile are then read again by the next song
-            wanted = [(format_composition({name: w}), shelf.revision(name)) for name, w in sorted(composition.items())]
+            wanted = [(name, weight, shelf.revision(name)) for name, weight in sorted(composition.items())]
             if wanted == self._folded:
                 return
             self.restore()

@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from adapters.files import write_bytes_atomically
 from training.manifest import CorpusError
+from training.tensor_digest import digest_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -51,7 +52,5 @@ def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
 
 def _digest(tensors: Mapping[str, torch.Tensor], text: str) -> str:
     digest = hashlib.sha256(text.encode())
-    for name, value in sorted(tensors.items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
-        digest.update(value.flatten().view(torch.uint8).numpy().data)
+    digest_tensors(digest, tensors)
     return digest.hexdigest()

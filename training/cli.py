@@ -8,11 +8,11 @@ import random
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from training.progress import StopRequest, show_stages
+from training.progress import StateBar, StopRequest, show_stages
 
 if TYPE_CHECKING:
     import torch
@@ -163,37 +163,20 @@ def _describe(records: list[ClipRecord], spoken_lines: int, path: Path) -> None:
     write_text_atomically(path, json.dumps(summary, indent=1) + "\n")
 
 
-class _TrainingBar:
+class _TrainingBar(StateBar):
     """A progress bar with losses and time left; every fiftieth step and every validation also goes to a JSONL log."""
 
     def __init__(self, log: Path, steps: int) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
+        super().__init__("training", steps)
         self.path = log
-        self.bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        self.task = self.bar.add_task("training", total=steps, state="")
 
-    def __enter__(self) -> _TrainingBar:
+    def __enter__(self) -> Self:
         self.file = self.path.open("a", encoding="utf-8")
-        self.bar.start()
+        super().__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
         self.file.close()
 
     def update(self, step: Step) -> None:
@@ -201,7 +184,7 @@ class _TrainingBar:
             f"loss {step.loss:.3f}  alignment {step.alignment:.3f}  phones {step.accuracy:.0%}  "
             f"{step.clips_per_second:.1f} clips/s"
         )
-        self.bar.update(self.task, completed=step.step, state=state)
+        self.show(step.step, state)
         if step.validation or step.step % 50 == 0:
             row: dict[str, Any] = asdict(step)
             self.file.write(json.dumps(row) + "\n")

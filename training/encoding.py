@@ -27,6 +27,7 @@ from engine.plan import plan_latents
 from engine.song_model import SongModel
 from training.clip_plan import plan_of_clip
 from training.manifest import ClipEntry, Corpus, CorpusError
+from training.tensor_digest import digest_tensors
 
 FOLDER = ".encoded"
 
@@ -153,7 +154,5 @@ def _frames_of(path: Path) -> int:
 def _name_of(*parts: nn.Module) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        for name, value in sorted(part.state_dict().items()):
-            digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest_tensors(digest, part.state_dict())
     return digest.hexdigest()[:12]

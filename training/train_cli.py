@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from training.progress import StateBar
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
-    from rich.console import RenderableType
 
     from engine.song_model import SongModel
     from training.adapter_log import RunProgress
@@ -147,7 +147,7 @@ def _run(
     if not accelerator.is_main_process:
         run.train(lambda _: None, stop)
         return
-    with _TrainingBar(run.trainer.steps, name) as bar:
+    with _TrainingBar(name, run.trainer.steps) as bar:
         done = run.train(bar.update, stop)
     if not done:
         typer.echo(f"stopped at step {run.trainer.step} of {run.trainer.steps}: the same command goes on from there")
@@ -216,44 +216,10 @@ def _encode(corpus: Corpus, model: SongModel, options: AdapterOptions) -> None:
         ) from error
 
 
-class _TrainingBar:
+class _TrainingBar(StateBar):
     """A progress bar with loss, sharpness, attention, rate and time left."""
 
-    def __init__(self, steps: int, name: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.text import Text
-
-        class TwoLines(Progress):
-            def get_renderables(inner) -> Iterator[RenderableType]:
-                yield inner.make_tasks_table(inner.tasks)
-                yield Text(self.state)
-
-        self.console = Console(stderr=True)
-        self.state = self.attention = ""
-        self.bar = TwoLines(
-            TextColumn(name),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self.console,
-        )
-        self.task = self.bar.add_task(name, total=steps)
-
-    def __enter__(self) -> _TrainingBar:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.bar.stop()
+    attention = ""
 
     def update(self, progress: RunProgress) -> None:
         if (found := progress.attention) is not None:
@@ -266,5 +232,5 @@ class _TrainingBar:
         if progress.warning is not None:
             self.console.print(f"[bold red]{progress.warning}")
         sharp = f"  sharpness {progress.sharpness:.2f}" if progress.sharpness else ""
-        self.state = f"loss {progress.loss:.3f}{sharp}{self.attention}  {progress.steps_per_second:.1f}/s"
-        self.bar.update(self.task, completed=progress.step)
+        state = f"loss {progress.loss:.3f}{sharp}{self.attention}  {progress.steps_per_second:.1f}/s"
+        self.show(progress.step, state)
