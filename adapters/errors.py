@@ -9,3 +9,15 @@ class ChoirmasterError(Exception):
 
 class AdapterError(ChoirmasterError):
     """An adapter, a composition of adapters or the shelf they stand on cannot be used as asked."""
+
+
+class NoSuchAdapter(AdapterError):
+    """The shelf holds no adapter of this name."""
+
+
+class NameTaken(AdapterError):
+    """Another adapter on the shelf has this name."""
+
+
+class PickleRefused(AdapterError):
+    """A file of weights is a pickle, which can run any code when it is read."""

@@ -85,7 +85,12 @@ def read_weights(file: TensorFile, base: Base, config: Mapping[str, Any] | None 
             )
         if module.parts:
             _check_lokr(module, file.metadata)
-            weights[name] = lokr_layer(module.parts, module.alpha, module.raw)
+            if name not in base.shapes:
+                raise AdapterError(
+                    f"{module.raw[:120]} is no linear layer of this song model: use the song model it was trained on"
+                )
+            # Checked before the product is made: small factors can ask for more memory than there is.
+            weights[name] = lokr_layer(module.parts, module.alpha, module.raw, base.shapes[name])
             continue
         down, up = _pair(module)
         rank = int(down.shape[0])

@@ -19,7 +19,9 @@ from adapters.weights import LowRank
 PARTS = ("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
 
 
-def lokr_layer(parts: Mapping[str, torch.Tensor], alpha: float | None, module: str) -> LowRank:
+def lokr_layer(
+    parts: Mapping[str, torch.Tensor], alpha: float | None, module: str, wanted: tuple[int, int] | None = None
+) -> LowRank:
     """One module's change, in float32: products of two 16-bit values are exact there.
 
     Raises:
@@ -38,6 +40,11 @@ def lokr_layer(parts: Mapping[str, torch.Tensor], alpha: float | None, module: s
     scale = alpha / dim if dim and alpha is not None else 1.0
     (up_1, down_1), (up_2, down_2) = first, second
     out, inner = up_1.shape[0] * up_2.shape[0], down_1.shape[1] * down_2.shape[1]
+    if wanted is not None and (out, inner) != wanted:
+        raise AdapterError(
+            f"{module} is {out} x {inner}, the song model's {wanted[0]} x {wanted[1]}: use the song model it was "
+            "trained on, or an adapter made for this one"
+        )
     if up_1.shape[1] * up_2.shape[1] < min(out, inner):
         return LowRank(torch.kron(down_1, down_2), torch.kron(up_1, up_2), scale)
     # No saving is left: the change itself, beside an identity (exact in any type, so it takes the small one).

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, PickleRefused
 from adapters.json_file import parse_json_object
 
 #: Bytes of a whole file: a rank-256 adapter over every linear layer of the largest model is about 2 GiB.
@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> TensorFile:
         AdapterError: the file is something else, is damaged or cut short, or exceeds a limit.
     """
     if path.suffix.lower() in PICKLES:
-        raise AdapterError(
+        raise PickleRefused(
             f"{path} is a pickle, which can run any code when it is read: convert it to safetensors where you trust it"
         )
     if path.suffix.lower() != ".safetensors":
@@ -75,7 +75,7 @@ def read_safetensors(path: Path) -> TensorFile:
 
 def _header_length(path: Path, start: bytes, size: int) -> int:
     if start.startswith(_PICKLE_STARTS) and not _plausible(start, size):
-        raise AdapterError(
+        raise PickleRefused(
             f"{path} is a pickle renamed to .safetensors, which can run any code when it is read: convert it to "
             "safetensors where you trust it"
         )

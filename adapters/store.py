@@ -19,7 +19,7 @@ from safetensors.torch import save
 
 from adapters.base import Base
 from adapters.card import AdapterCard, check_base, check_name, read_card
-from adapters.errors import AdapterError
+from adapters.errors import AdapterError, NameTaken, NoSuchAdapter
 from adapters.files import flush_folder, write_bytes_atomically, write_text_atomically
 from adapters.formats import read_weights
 from adapters.importing import CARD, PEFT_CONFIG, PEFT_WEIGHTS
@@ -189,7 +189,7 @@ class AdapterStore:
         if not self._holds(check_name(name)):
             there = ", ".join(self.names())
             remedy = f"choose one of {there}" if there else "it holds none yet; import or train one"
-            raise AdapterError(f"there is no adapter {name} in {self.folder}: {remedy}")
+            raise NoSuchAdapter(f"there is no adapter {name} in {self.folder}: {remedy}")
         return self.folder / name
 
     def _file(self, name: str, file: str) -> Path:
@@ -248,5 +248,5 @@ class AdapterStore:
                     shutil.rmtree(entry, ignore_errors=True)
 
 
-def _taken(name: str) -> AdapterError:
-    return AdapterError(f"the name {name} is taken by another adapter: choose another, or remove that one first")
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"the name {name} is taken by another adapter: choose another, or remove that one first")

@@ -44,7 +44,7 @@ def time_singing(
     singer = Singer(model)
     request = SongRequest(caption="a quiet folk song", lyrics=LYRICS, seed=1, duration=seconds)
     frames = round(seconds * model.frame_rate)
-    noise = singer.noise(1, frames)
+    noise = singer.noise(1, frames)[None]
     sampling = singer.sampling(request)
 
     def stock() -> Any:

@@ -76,20 +76,25 @@ def lyric_kinds(pipeline: Any, lyrics: str) -> list[TokenKind]:
     ACE-Step wraps the lyrics in a header and an end marker; both, everything in square brackets, and markers that were
     typed are structure.
     """
-    tokenizer = pipeline.tokenizer
-    if isinstance(tokenizer, SongTokenizer):
+    if isinstance(pipeline.tokenizer, SongTokenizer):
         tokens = lyric_tokens(parse_lyrics(lyrics.strip()))
         return [TokenKind.WORD if t.word >= 0 else TokenKind.STRUCTURE for t in tokens]
-    prompt = pipeline._format_prompt(prompt="", lyrics=lyrics)[1]
+    _, sung, spans = sung_text(pipeline, lyrics)
+    return [
+        TokenKind.WORD if any(c.isalnum() for c in sung[first:last]) else TokenKind.STRUCTURE for first, last in spans
+    ]
+
+
+def sung_text(pipeline: Any, lyrics: str) -> tuple[str, str, list[tuple[int, int]]]:
+    """For a tokenizer that cuts up text: the lyric prompt, the same with all structure blanked, and where in it each
+    token begins and ends.
+    """
+    prompt: str = pipeline._format_prompt(prompt="", lyrics=lyrics)[1]
     header = prompt.partition("# Lyric\n")
     start = len(header[0]) + len(header[1])
     end = prompt.rfind("<|endoftext|>")
     body = prompt[:end] if end >= start else prompt
     # characters that stand for words, blanked where they are structure, so that offsets stay true
     masked = re.sub(r"\[[^\[\]\n]*\]|<\|[^|\n]*\|>", lambda tag: " " * len(tag.group()), body[start:])
-    words = " " * start + masked
-    offsets = tokenizer(prompt, truncation=True, max_length=_MAX_LYRIC_TOKENS, return_offsets_mapping=True)
-    return [
-        TokenKind.WORD if any(c.isalnum() for c in words[first:last]) else TokenKind.STRUCTURE
-        for first, last in offsets["offset_mapping"]
-    ]
+    offsets = pipeline.tokenizer(prompt, truncation=True, max_length=_MAX_LYRIC_TOKENS, return_offsets_mapping=True)
+    return prompt, " " * start + masked, offsets["offset_mapping"]

@@ -1,141 +1,169 @@
-"""The engine: a queue of songs in front of one song model.
+"""The engine: many songs at once with one song model.
 
-Whoever wants a song submits a request and gets a job; a worker thread sings jobs oldest first. An error or a
-cancellation ends that job alone. Knows nothing about HTTP, pages or judges.
+Whoever wants a song submits a request and gets a job. Songs are prepared oldest first, join the denoising loop at its
+next tick, step together, leave when done and are decoded beside it. An error, a cancellation or a time-out ends one job
+alone. Knows nothing about HTTP, pages or judges.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 
-from engine.errors import Cancelled, ChoirmasterError, SongError
-from engine.folding import Shelf
+from engine.bank import Shelf
+from engine.errors import EngineClosed, QueueFull
+from engine.finishing import Finisher
+from engine.jobs import ENDED, Job, State
+from engine.loop import DenoisingLoop
+from engine.register import Register
 from engine.request import SongRequest
-from engine.singer import Singer, Song, Step
+from engine.settings import EngineSettings
+from engine.singer import Singer
+from engine.song import Step
 from engine.song_model import SongModel
 from engine.songs import SongStore
+from engine.statistics import EngineStatistics
+from engine.watchdog import Watchdog
+from engine.workers import Workers
 
-State = Literal["queued", "singing", "done", "failed", "cancelled"]
-ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
-
-#: Ended jobs are remembered (their songs are on disk); older ones are forgotten.
-REMEMBERED_JOBS = 32
-MAX_QUEUE = 256
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Job:
-    """One requested song and how far it is. Read it from any thread; only the engine writes it."""
-
-    id: str
-    request: SongRequest
-    steps: int
-    state: State = "queued"
-    step: int = 0
-    song: Song | None = None
-    error: str | None = None
-    _cancel: threading.Event = field(default_factory=threading.Event)
-    _ended: threading.Event = field(default_factory=threading.Event)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the job has ended; False where the time ran out."""
-        return self._ended.wait(timeout)
-
-    def result(self, timeout: float | None = None) -> Song:
-        """The song, once it is there.
-
-        Raises:
-            TimeoutError: it was not there in time.
-            Cancelled, SongError: the job ended without one.
-        """
-        if not self.wait(timeout):
-            raise TimeoutError(f"the song {self.id} was not finished within {timeout} s")
-        if self.song is None:
-            raise (Cancelled if self.state == "cancelled" else SongError)(self.error or "the song was not sung")
-        return self.song
+__all__ = ["ENDED", "Engine", "Job", "State"]
 
 
 class Engine:
-    """Sings jobs one after another with one model; songs are stored where a store is given.
+    """Sings jobs with one model; songs are stored where a store is given.
 
-    ``listeners`` are called from the worker thread with the job after every change; an error in one is logged and
+    ``listeners`` are called from the engine's threads with the job after every change; an error in one is logged and
     ignored.
     """
 
-    def __init__(self, model: SongModel, store: SongStore | None = None, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self,
+        model: SongModel,
+        store: SongStore | None = None,
+        shelf: Shelf | None = None,
+        settings: EngineSettings | None = None,
+    ) -> None:
         self.model, self.store = model, store
-        self.singer = Singer(model, shelf)
-        self.listeners: list[Callable[[Job], None]] = []
-        self._queue: deque[Job] = deque()
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self.settings = settings or EngineSettings()
+        self.loop = DenoisingLoop(Singer(model, shelf, folded_bytes=self.settings.folded_bytes), self.settings)
+        self._register = Register(stored=store is not None)
+        self._queue: deque[Job] = deque()  # to be prepared
+        self._ready: deque[Job] = deque()  # prepared
+        self._running: list[Job] = []  # in the loop, oldest first
+        self._sung: deque[Job] = deque()  # to be decoded
         self._changed = threading.Condition()
-        self._closing = False
-        self._worker = threading.Thread(target=self._work, name="choirmaster-engine", daemon=True)
-        self._worker.start()
+        self._accepting, self._closing = True, False
+        self._preparers = Workers("preparing", 1, self._take_queued, self._prepare)
+        self._finisher = Finisher(self._register, store, model.name)
+        self._decoders = Workers("decoding", self.settings.decoders, self._take_sung, self._decode)
+        self._singing = threading.Thread(target=self._sing, name="choirmaster-singing", daemon=True)
+        self._watchdog = Watchdog(self._register, self.settings.song_timeout, [self._preparers, self._decoders])
+        self._singing.start()
 
-    def submit(self, request: SongRequest) -> Job:
+    @property
+    def listeners(self) -> list[Callable[[Job], None]]:
+        """Told of every change."""
+        return self._register.listeners
+
+    @property
+    def singer(self) -> Singer:
+        """What sings; may be replaced while nothing is sung."""
+        return self.loop.singer
+
+    @singer.setter
+    def singer(self, singer: Singer) -> None:
+        self.loop.singer = singer
+
+    def submit(self, request: SongRequest, *, comparison: str | None = None) -> Job:
         """Queue a song.
 
         Raises:
-            SongError: the queue is full or the engine is closed.
+            QueueFull, EngineClosed: no more songs are taken, now or at all.
         """
-        job = Job(secrets.token_hex(8), request, self.singer.sampling(request).steps)
-        with self._changed:
-            if self._closing:
-                raise SongError("the engine is shutting down: no more songs are taken")
-            if len(self._queue) >= MAX_QUEUE:
-                raise SongError(f"{MAX_QUEUE} songs are waiting, which is the limit: try again when some are done")
-            self._queue.append(job)
-            self._jobs[job.id] = job
-            self._forget()
-            self._changed.notify()
-        return job
+        return self._submit([request], comparison)[0]
+
+    def submit_together(self, requests: Sequence[SongRequest], *, comparison: str) -> list[Job]:
+        """Queue songs to be compared: all of them, or none.
+
+        Raises:
+            QueueFull, EngineClosed: not all of them can be taken.
+        """
+        return self._submit(requests, comparison)
 
     def job(self, job_id: str) -> Job | None:
         """A job that waits, sings, or ended lately."""
-        return self._jobs.get(job_id)
+        return self._register.job(job_id)
 
     def place(self, job: Job) -> int:
-        """How many songs are sung before this one is done; 0 where it is being sung or has ended."""
-        with self._changed:
-            return self._queue.index(job) + 1 if job in self._queue else 0
+        """The job's place among those that wait, from 1; 0 where it does not wait any more."""
+        waiting = self._register.waiting()
+        return waiting.index(job) + 1 if job in waiting else 0
 
     def cancel(self, job: Job) -> None:
-        """Stop a job: at once where it waits, at its next step where it is being sung; no effect where it has ended."""
+        """Stop a job: at once where it waits, at its next step or before it is stored where it is being sung; no effect
+        where it has ended."""
         job._cancel.set()
         with self._changed:
-            waiting = job in self._queue
-            if waiting:
-                self._queue.remove(job)
+            waiting = job.state == "queued"
+            self._changed.notify_all()
         if waiting:
-            self._end(job, "cancelled", "the song was cancelled before it was sung")
+            self._register.end(job, "cancelled", "the song was cancelled before it was sung")
 
     @property
     def queued(self) -> int:
-        return len(self._queue)
+        """Songs that wait."""
+        return self._register.count("queued")
+
+    @property
+    def running(self) -> int:
+        """Songs in the denoising loop."""
+        return len(self._running)
 
     @property
     def alive(self) -> bool:
-        """Whether songs are still being taken and sung."""
-        return self._worker.is_alive() and not self._closing
+        """Whether songs can still be sung."""
+        threads = (self._preparers, self._decoders, self._watchdog)
+        return not self._closing and self._singing.is_alive() and all(thread.alive for thread in threads)
+
+    @property
+    def accepting(self) -> bool:
+        """Whether songs are still being taken."""
+        return self._accepting and self.alive
+
+    @property
+    def statistics(self) -> EngineStatistics:
+        """What has been done so far."""
+        return self._register.counters.snapshot(self.queued, self.running, self._register.count("decoding"))
+
+    def refuse(self) -> None:
+        """Take no more songs; those accepted are finished."""
+        self._accepting = False
+
+    def drain(self, timeout: float) -> bool:
+        """Take no more songs and wait until those accepted have ended; False where the time ran out."""
+        self.refuse()
+        deadline = time.monotonic() + timeout
+        jobs = self._register.live()
+        return all([job.wait(max(0.0, deadline - time.monotonic())) for job in jobs])
 
     def close(self, timeout: float = 30.0) -> None:
-        """Cancel what waits and what is being sung, and end the worker."""
+        """Cancel what waits and what is being sung, and end all threads."""
+        self._accepting = False
         with self._changed:
             self._closing = True
-            waiting, current = list(self._queue), [j for j in self._jobs.values() if j.state == "singing"]
-            self._changed.notify()
-        for job in waiting + current:
+            jobs = self._register.live()
+            self._changed.notify_all()
+        for job in jobs:
             self.cancel(job)
-        self._worker.join(timeout)
+        self._watchdog.close()
+        self._singing.join(timeout)
+        for workers in (self._preparers, self._decoders):
+            workers.join(timeout)
+        for job in jobs:
+            self._register.end(job, "cancelled", "the server was shut down before the song was finished")
 
     def __enter__(self) -> Engine:
         return self
@@ -143,52 +171,129 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _work(self) -> None:
+    def _submit(self, requests: Sequence[SongRequest], comparison: str | None) -> list[Job]:
+        jobs = [Job(secrets.token_hex(8), r, self.singer.sampling(r).steps, comparison) for r in requests]
+        with self._changed:
+            if not self._accepting or self._closing:
+                raise EngineClosed()
+            waiting = len(self._register.waiting())
+            if waiting + len(jobs) > self.settings.max_queue:
+                raise QueueFull(self.settings.max_queue, min(600.0, max(1.0, self._register.pace * len(jobs))))
+            for place, job in enumerate(jobs, waiting + 1):
+                self._queue.append(job)
+                self._register.add(job)
+                job.events.append("queued", {"place": place})
+            self._changed.notify_all()
+        return jobs
+
+    # --- preparing
+
+    def _take_queued(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing or (self._queue and len(self._ready) < self.settings.prepared_ahead)
+            )
+            return None if self._closing else self._queue.popleft()
+
+    def _prepare(self, job: Job) -> None:
+        if job.unwanted:
+            return
+        job.deadline = time.monotonic() + self.settings.song_timeout
+        try:
+            generation = self.singer.prepare(job.request)
+        except Exception as error:
+            self._register.fail(job, error)
+            return
+        with self._changed:
+            if not job.unwanted:
+                job.generation, job.deadline = generation, None
+                self._ready.append(job)
+            self._changed.notify_all()
+
+    # --- singing
+
+    def _sing(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._queue) or self._closing)
+                self._changed.wait_for(lambda: self._closing or self._running or self._ready)
                 if self._closing:
                     return
-                job = self._queue.popleft()
-            self._sing(job)
+                joined = self._join()
+            for job in joined:
+                self._joined(job)
+            for job in [job for job in self._running if job.unwanted]:
+                self._leave(job)
+                self._register.end(job, "cancelled", "the song was cancelled")
+            if self._running:
+                self._tick()
 
-    def _sing(self, job: Job) -> None:
-        job.state = "singing"
-        self._tell(job)
+    def _tick(self) -> None:
         try:
-            song = self.singer.sing(job.request, lambda step: self._stepped(job, step), job._cancel.is_set)
-            if self.store is not None:
-                self.store.save(job.id, song, self.model.name)
-        except Cancelled as error:
-            self._end(job, "cancelled", str(error))
-        except ChoirmasterError as error:
-            self._end(job, "failed", str(error))
-        except MemoryError:
-            self._end(job, "failed", "there was not enough memory for this song: ask for a shorter one")
-        except Exception as error:  # one song's failure must not end the engine
-            log.exception("song %s failed", job.id)
-            self._end(job, "failed", f"the song failed ({type(error).__name__}: {error}); the log has the details")
-        else:
-            job.song = song
-            self._end(job, "done", None)
+            self.loop.tick(self._running, self._stepped, self._register.counters.ticked)
+        except Exception as error:  # of our own, not of a song; whoever is being sung cannot be helped
+            for job in list(self._running):
+                self._leave(job)
+                self._register.fail(job, error)
 
-    def _stepped(self, job: Job, step: Step) -> None:
-        job.step = step.done
-        self._tell(job)
+    def _join(self) -> list[Job]:
+        """Move what is ready into the loop, while there is room in it and decoding keeps up; the condition is held."""
+        joined = []
+        while self._ready and len(self._running) + len(self._sung) < max(1, self.settings.max_songs):
+            job = self._ready.popleft()
+            if job.unwanted or not self._register.move(job, "singing"):
+                job.generation = None
+            else:
+                job.deadline = time.monotonic() + self.settings.song_timeout
+                self._running.append(job)
+                joined.append(job)
+        self._changed.notify_all()
+        return joined
 
-    def _end(self, job: Job, state: State, error: str | None) -> None:
-        job.error, job.state = error, state
-        self._tell(job)
-        job._ended.set()
+    def _joined(self, job: Job) -> None:
+        assert job.generation is not None
+        seconds = round(job.generation.length / self.model.frame_rate, 3)
+        job.events.append("singing", {"steps": job.steps, "seconds": seconds, **job.generation.describe()})
+        self._register.tell(job)
 
-    def _tell(self, job: Job) -> None:
-        for listener in list(self.listeners):
-            try:
-                listener(job)
-            except Exception:
-                log.exception("a listener failed on song %s", job.id)
+    def _stepped(self, job: Job, outcome: Step | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self._leave(job)
+            self._register.fail(job, outcome)
+            return
+        if job.unwanted:  # the loop takes it out before its next tick
+            return
+        job.step = outcome.done
+        job.events.append("step", {"step": outcome.done, "steps": outcome.of}, outcome.frame)
+        self._register.tell(job)
+        if outcome.done >= outcome.of and not job.unwanted:
+            self._leave(job, keep=True)
+            if self._register.move(job, "decoding"):
+                job.events.append("decoding")
+                self._register.tell(job)
+                with self._changed:
+                    self._sung.append(job)
+                    self._changed.notify_all()
 
-    def _forget(self) -> None:
-        ended = [i for i, j in self._jobs.items() if j.state in ENDED]
-        for job_id in ended[: max(0, len(ended) - REMEMBERED_JOBS)]:
-            del self._jobs[job_id]
+    def _leave(self, job: Job, keep: bool = False) -> None:
+        """Take a song out of the loop; ``keep`` what there is of it, to be decoded."""
+        with self._changed:
+            self._running.remove(job)
+            idle = not self._running
+        if idle or (job.generation is not None and job.generation.voices):
+            self.singer.prune()
+        if not keep:
+            job.generation = None
+
+    # --- decoding
+
+    def _take_sung(self) -> Job | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._sung)
+            if self._closing:
+                return None
+            job = self._sung.popleft()
+            self._changed.notify_all()
+            return job
+
+    def _decode(self, job: Job) -> None:
+        self._finisher.finish(job, self.singer)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
 
 from adapters.composition import checked_composition, parse_composition
 from adapters.errors import AdapterError
@@ -17,6 +17,8 @@ from engine.plan import BPM_LIMITS, MIN_NOTE_FRAMES, Plan
 
 MAX_LYRICS = 5000
 MAX_CAPTION = 1000
+#: Heads watched in one song: all of the largest model's.
+MAX_HEADS = 1024
 _SHORTEST_NOTE = MIN_NOTE_FRAMES / 25
 
 _REMEDIES = {
@@ -29,8 +31,22 @@ _REMEDIES = {
     "tempo": "give beats per minute, for example 120",
     "melody_seed": "give a whole number from 0 to 2147483647, or leave it out",
     "composition": 'give weights by adapter name, for example {"lyrics": 0.6}, or text such as lyrics=0.6',
+    "attention": 'give {"heads": [[2, 0], [3, 1]], "steps": "all"}, null for no maps, or leave it out',
     "durations": "give seconds per syllable, for example 0.24",
 }
+
+
+class AttentionWish(BaseModel):
+    """Which cross-attention maps of a song are wanted.
+
+    ``heads``: pairs of layer and head, by default those that follow the words (the model's alignment heads).
+    ``steps``: the last denoising step alone, or all of them, told as the song is sung.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    heads: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] | None = Field(default=None, max_length=MAX_HEADS)
+    steps: Literal["last", "all"] = "last"
 
 
 class SongRequest(BaseModel):
@@ -38,7 +54,7 @@ class SongRequest(BaseModel):
 
     ``tempo`` (beats per minute), ``melody_seed`` and ``durations`` (seconds per syllable) shape the plan; ``plan``
     replaces it by one that was made before. ``composition``: weights of adapters by name, also as text like
-    ``lyrics=0.6,nolyrics=0.4``.
+    ``lyrics=0.6,nolyrics=0.4``. ``attention``: maps to keep; null keeps none, and then words have no times.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -58,6 +74,8 @@ class SongRequest(BaseModel):
     seed: int = Field(default_factory=lambda: secrets.randbelow(2**31), ge=0, lt=2**31)
     steps: int | None = Field(default=None, ge=1, le=200)
     guidance: float | None = Field(default=None, ge=1, le=10)
+    # watching
+    attention: AttentionWish | None = Field(default_factory=AttentionWish)
 
     @field_validator("composition", mode="before")
     @classmethod

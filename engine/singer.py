@@ -1,109 +1,51 @@
-"""One song, start to end: plan, condition, denoise, decode. Batch of one; knows no queue, no files and no judge."""
+"""From a request to a song: plan and condition it, take its denoising steps together with others, decode it.
+
+Songs that step together do not feel each other. Knows no queue, no files and no judge.
+"""
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.conditioning import encode_condition
-from engine.denoising import Sampling, denoise
-from engine.errors import Cancelled, RequestError, SongError
-from engine.folding import Folding, Shelf
-from engine.genres import GENRES, CaptionReading, read_caption
-from engine.lyrics import parse_lyrics
-from engine.plan import MIN_NOTE_FRAMES, Plan, fit_plan, make_plan, plan_latents
+from engine.bank import AdapterBank, Shelf
+from engine.conditioning import Condition, encode_condition
+from engine.denoising import Sampling
+from engine.errors import Cancelled, RequestError, UnknownAdapter
+from engine.forward import Transformer
+from engine.generation import Generation
+from engine.genres import CaptionReading, read_caption
+from engine.karaoke import align_words
+from engine.lyric_map import map_lyrics
+from engine.plan import MIN_NOTE_FRAMES, Plan, plan_latents
+from engine.planning import plan_song
 from engine.request import SongRequest
+from engine.song import Song, Step
 from engine.song_model import SongModel
 
-#: Seconds of an instrumental when no duration is asked for.
-INSTRUMENTAL_SECONDS = 8.0
 #: Seconds of a song of the real model when no duration is asked for.
 UNPLANNED_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Song:
-    """What was sung. ``audio`` [channels, samples]; ``latents`` [frames, channels]; ``spent`` seconds by stage.
-
-    ``plan`` is None for models that are not planned; ``reading`` says how the caption was understood.
-    """
-
-    request: SongRequest
-    audio: npt.NDArray[np.float32]
-    sampling_rate: int
-    latents: npt.NDArray[np.float32]
-    plan: Plan | None
-    reading: CaptionReading
-    sampling: Sampling
-    spent: dict[str, float]
-
-    @property
-    def seconds(self) -> float:
-        return float(self.audio.shape[1] / self.sampling_rate)
-
-
-@dataclass(frozen=True)
-class Step:
-    """Told to the listener after each denoising step."""
-
-    done: int
-    of: int
-    latents: torch.Tensor
-
-
-def plan_song(request: SongRequest) -> tuple[Plan, CaptionReading]:
-    """The plan of a request, without singing it: a pure function of the request.
-
-    Raises:
-        RequestError: the words cannot be laid out as asked.
-    """
-    lyrics, reading = parse_lyrics(request.lyrics), read_caption(request.caption)
-    if request.plan is not None:
-        sung = sum(n.slot >= 0 for n in request.plan.notes)
-        if sung != lyrics.syllables:
-            raise RequestError(
-                f"the plan has {sung} sung notes and the lyrics {lyrics.syllables} syllables: give one note per "
-                "syllable, or leave the plan out"
-            )
-        return request.plan, reading
-    seed = request.seed if request.melody_seed is None else request.melody_seed
-    if request.duration is not None:
-        return fit_plan(lyrics, reading.genre, reading.voice, request.duration, seed), reading
-    low, high = GENRES[reading.genre].bpm
-    third = {"slow": 0, "medium": 1, "fast": 2}.get(reading.tempo or "")
-    span = (0.15, 0.7) if third is None else (third / 3, (third + 1) / 3)
-    drawn = low + (high - low) * random.Random(f"tempo/{seed}").uniform(*span)
-    plan = make_plan(
-        lyrics,
-        reading.genre,
-        reading.voice,
-        request.tempo or drawn,
-        seed,
-        durations=request.durations,
-        instrumental_frames=round(INSTRUMENTAL_SECONDS * 25),
-    )
-    return plan, reading
-
-
 class Singer:
-    """Sings requests with one song model, one at a time (calls from several threads wait for each other).
+    """Sings requests with one song model. Every method may be called from any thread.
 
-    Compositions are folded into the transformer, which must be untouched when this is made; without a ``shelf`` only
-    the base model sings.
+    Without a ``shelf`` only the base model sings. ``fold=False`` never folds compositions into whole weights.
     """
 
-    def __init__(self, model: SongModel, shelf: Shelf | None = None) -> None:
+    def __init__(
+        self, model: SongModel, shelf: Shelf | None = None, *, fold: bool = True, folded_bytes: int = 2 << 30
+    ) -> None:
         self.model, self.shelf = model, shelf
-        self.folding = Folding(model.transformer)
-        self._lock = threading.Lock()
+        self.bank = AdapterBank(model.transformer, shelf)
+        self.transformer = Transformer(model.transformer, self.bank, folded_bytes, fold)
+        self._encoding = threading.Lock()
 
     def sampling(self, request: SongRequest) -> Sampling:
         """The request's sampling, gaps filled from the model's preset."""
@@ -125,23 +67,98 @@ class Singer:
         return plan, reading, frames / self.model.frame_rate
 
     def source_latents(self, plan: Plan | None, frames: int) -> torch.Tensor:
-        """Source latents [1, frames, channels]: the plan, or silence where the model is not planned."""
+        """Source latents [frames, channels]: the plan, or silence where the model is not planned."""
         if plan is not None:
-            made = torch.from_numpy(plan_latents(plan))[None]
+            made = torch.from_numpy(plan_latents(plan))
         else:
-            silence = self.model.condition_encoder.silence_latent
-            made = silence[:, torch.arange(frames, device=silence.device) % silence.shape[1]]
+            silence = self.model.condition_encoder.silence_latent[0]
+            made = silence[torch.arange(frames, device=silence.device) % len(silence)]
         return made.to(self.model.device, self.model.dtype)
 
-    def condition(self, request: SongRequest, seconds: float) -> torch.Tensor:
-        """Packed conditioning [1, tokens, width] of a request."""
-        return encode_condition(self.model, request.caption, request.lyrics, seconds, request.tempo).packed
+    def condition(self, request: SongRequest, seconds: float) -> Condition:
+        """The conditioning of a request."""
+        with self._encoding:
+            return encode_condition(self.model, request.caption, request.lyrics, seconds, request.tempo)
 
     def noise(self, seed: int, frames: int) -> torch.Tensor:
-        """Starting noise [1, frames, channels]: the same for the same seed and length, on every device."""
+        """Starting noise [frames, channels]: the same for the same seed and length, on every device."""
         channels = int(self.model.transformer.config.audio_acoustic_hidden_dim)
-        made = torch.randn(1, frames, channels, generator=torch.Generator().manual_seed(seed))
+        made = torch.randn(frames, channels, generator=torch.Generator().manual_seed(seed))
         return made.to(self.model.device, self.model.dtype)
+
+    @torch.inference_mode()
+    def prepare(self, request: SongRequest) -> Generation:
+        """Everything that comes before the first step.
+
+        Raises:
+            RequestError: the request cannot be sung by this model.
+            AdapterError: an adapter is damaged, or was made for another model.
+        """
+        started = time.monotonic()
+        plan, reading, frames = self._lay_out(request)
+        voices = self.bank.voices(request.composition)
+        condition = self.condition(request, frames / self.model.frame_rate)
+        source = self.source_latents(plan, frames)
+        null = self.model.condition_encoder.null_condition_emb
+        wish, aligned = request.attention, self.model.alignment_heads
+        generation = Generation(
+            request,
+            plan,
+            reading,
+            self.sampling(request),
+            latents=self.noise(request.seed, frames),
+            context=torch.cat([source, torch.ones_like(source)], -1),
+            memory=self.transformer.remember(condition.packed, null, voices),
+            kinds=condition.kinds,
+            lyric_map=map_lyrics(self.model.pipeline, request.lyrics),
+            voices=voices,
+            heads=_by_layer(wish.heads) if wish is not None and wish.heads is not None else aligned,
+            aligned=aligned,
+        )
+        generation.spent["encode"] = time.monotonic() - started
+        return generation
+
+    @torch.inference_mode()
+    def step(self, generations: Sequence[Generation]) -> list[Step | Exception]:
+        """Take the next step of all songs in one forward pass; for each what became of it.
+
+        Raises:
+            Exception: the pass itself failed; all songs then are as they were.
+        """
+        started = time.monotonic()
+        velocities = self.transformer([generation.row() for generation in generations])
+        out: list[Step | Exception] = []
+        for generation, velocity in zip(generations, velocities, strict=True):
+            try:
+                frame = generation.advance(velocity)
+                out.append(Step(generation.step, generation.sampling.steps, generation.latents, velocity.maps, frame))
+            except Exception as error:  # of this song alone
+                out.append(error)
+        for generation in generations:
+            spent = generation.spent
+            spent["denoise"] = spent.get("denoise", 0.0) + (time.monotonic() - started)
+        return out
+
+    @torch.inference_mode()
+    def finish(self, generation: Generation) -> Song:
+        """Decode a song that has taken all its steps."""
+        started = time.monotonic()
+        codec, latents = self.model.codec, generation.latents
+        audio = codec.decode(latents.T[None].to(codec.dtype)).sample
+        maps = generation.alignment_maps()
+        return Song(
+            request=generation.request,
+            audio=_to_level(audio[0].float().cpu().numpy()),
+            sampling_rate=self.model.sampling_rate,
+            latents=latents.float().cpu().numpy(),
+            plan=generation.plan,
+            reading=generation.reading,
+            sampling=generation.sampling,
+            spent={**generation.spent, "decode": time.monotonic() - started},
+            attention=generation.record(self._map_rate),
+            karaoke=None if maps is None else align_words(maps, generation.lyric_map, self._map_rate),
+            adapters={adapter.name: adapter.fingerprint for adapter, _ in generation.voices},
+        )
 
     def sing(
         self,
@@ -149,7 +166,7 @@ class Singer:
         on_step: Callable[[Step], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Song:
-        """Sing one song.
+        """Sing one song alone.
 
         Args:
             on_step: told after each denoising step.
@@ -161,65 +178,42 @@ class Singer:
             Cancelled: ``cancelled()`` became true.
             SongError: the song came out unusable.
         """
-        with self._lock, torch.inference_mode():
-            return self._sing(request, on_step, cancelled)
-
-    def _sing(
-        self, request: SongRequest, on_step: Callable[[Step], None] | None, cancelled: Callable[[], bool]
-    ) -> Song:
-        started = time.monotonic()
-        plan, reading, frames = self._lay_out(request)
-        sampling = self.sampling(request)
-        self.folding.fold(request.composition, self.shelf)
-        condition = self.condition(request, frames / self.model.frame_rate)
-        source = self.source_latents(plan, frames)
-        encoded = time.monotonic()
-
-        def after(done: int, latents: torch.Tensor) -> None:
+        generation = self.prepare(request)
+        while not generation.done:
+            [step] = self.step([generation])
+            if isinstance(step, Exception):
+                raise step
             if cancelled():
                 raise Cancelled("the song was cancelled")
             if on_step is not None:
-                on_step(Step(done, sampling.steps, latents))
+                on_step(step)
+        return self.finish(generation)
 
-        latents = denoise(
-            self.model.transformer,
-            self.noise(request.seed, frames),
-            condition,
-            self.model.condition_encoder.null_condition_emb.to(condition),
-            torch.cat([source, torch.ones_like(source)], -1),
-            sampling,
-            after,
-        )
-        if not bool(torch.isfinite(latents).all()):
-            raise SongError(
-                f"the song came out as not-a-number at guidance {sampling.guidance:g} and {sampling.steps} steps: "
-                "lower the guidance"
-            )
-        denoised = time.monotonic()
-        audio = self.model.codec.decode(latents.transpose(1, 2).to(self.model.codec.dtype)).sample
-        spent = {
-            "encode": encoded - started,
-            "denoise": denoised - encoded,
-            "decode": time.monotonic() - denoised,
-        }
-        return Song(
-            request=request,
-            audio=_to_level(audio[0].float().cpu().numpy()),
-            sampling_rate=self.model.sampling_rate,
-            latents=latents[0].float().cpu().numpy(),
-            plan=plan,
-            reading=reading,
-            sampling=sampling,
-            spent=spent,
-        )
+    def prune(self) -> None:
+        """Drop what is kept of songs that are sung and of adapters that are gone from the shelf."""
+        self.transformer.prune()
+
+    @property
+    def _map_rate(self) -> float:
+        """Patches per second: the time resolution of attention maps."""
+        return self.model.frame_rate / int(self.model.transformer.config.patch_size)
+
+    def _check_heads(self, request: SongRequest) -> None:
+        config = self.model.transformer.config
+        layers, heads = config.num_hidden_layers, config.num_attention_heads
+        for layer, head in (request.attention and request.attention.heads) or ():
+            if layer >= layers or head >= heads:
+                raise RequestError(
+                    f"attention.heads names layer {layer}, head {head}, and the model {self.model.name!r} has layers 0 "
+                    f"to {layers - 1} of heads 0 to {heads - 1}: name others, or leave them out"
+                )
 
     def _lay_out(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, int]:
         there = self.shelf.names() if self.shelf is not None and request.composition else []
         for name in request.composition:
             if name not in there:
-                raise RequestError(
-                    f"there is no adapter {name}: choose from {', '.join(there) or 'none, since the shelf is empty'}"
-                )
+                raise UnknownAdapter(name, there)
+        self._check_heads(request)
         limit = self.model.preset.max_seconds
         if request.duration is not None and request.duration > limit:
             raise RequestError(
@@ -233,6 +227,10 @@ class Singer:
             raise RequestError(f"the model {self.model.name!r} takes no plan: leave plan and durations out")
         seconds = request.duration or UNPLANNED_SECONDS
         return None, read_caption(request.caption), max(MIN_NOTE_FRAMES, round(seconds * self.model.frame_rate))
+
+
+def _by_layer(heads: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+    return {layer: sorted({head for at, head in heads if at == layer}) for layer in sorted({at for at, _ in heads})}
 
 
 def _to_level(audio: npt.NDArray[np.float32]) -> npt.NDArray[Any]:

@@ -1,100 +1,259 @@
-"""Songs on disk: ``<folder>/<id>/{song.flac, song.json}``; the JSON holds all that is needed to sing the song again."""
+"""Songs on disk: ``<folder>/<id>/{song.flac, attention.npz, song.json}``; the JSON tells all needed to sing it again.
+
+A song appears, changes and goes in one step of the file system each, so that a crash, a full disk or a second process
+never leaves half of one. Links are not followed. Finding songs among many is the business of ``engine.song_index``.
+"""
 
 from __future__ import annotations
 
 import io
 import json
+import logging
+import os
 import re
+import secrets
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import soundfile
 
-from adapters.files import write_bytes_atomically, write_text_atomically
+from adapters.files import flush_folder, write_bytes_atomically, write_text_atomically
 from engine.errors import SongError
-from engine.singer import Song
+from engine.hidden_folders import clear_abandoned, hidden_folder
+from engine.song_index import SongIndex
+from engine.song_query import SongQuery
+
+if TYPE_CHECKING:
+    from engine.song import Song
+
+__all__ = ["SongQuery", "SongStore", "audio_bytes"]
+
+AUDIO, ATTENTION, RECORD = "song.flac", "attention.npz", "song.json"
+#: Bytes of a song's JSON; that of the longest song with words and timings stays far below.
+MAX_RECORD = 32 << 20
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
+#: Begins the names of folders that are being written or removed.
+_HIDDEN = ".song-"
+_EVERY = SongQuery()
+
+log = logging.getLogger(__name__)
 
 
 class SongStore:
-    """A folder of songs. The JSON is written last, so a song that has one is complete."""
+    """The songs in ``folder``, which comes into being with the first one. Any thread may call."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Held where files and index change together, so that the index does not keep a song that is gone.
+        self._lock = threading.Lock()
+        self._index = SongIndex(folder, self)
+        clear_abandoned(folder, _HIDDEN)
 
     def save(self, song_id: str, song: Song, model: str, extra: dict[str, Any] | None = None) -> Path:
-        """Write a song; returns its folder.
+        """Write a song; returns its folder. ``extra`` are further fields of its JSON.
 
         Raises:
-            SongError: the disk is full or the folder cannot be written.
+            SongError: the disk is full, the folder cannot be written, or there is a song of that id; nothing is then
+                left behind.
         """
         folder = self._path(song_id)
-        record = {
-            "id": song_id,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model": model,
-            "request": song.request.model_dump(mode="json", exclude_none=True),
-            "plan": None if song.plan is None else song.plan.model_dump(mode="json"),
-            "reading": asdict(song.reading),
-            "sampling": asdict(song.sampling),
-            "seconds": round(song.seconds, 3),
-            "sampling_rate": song.sampling_rate,
-            "spent": {k: round(v, 3) for k, v in song.spent.items()},
-            **(extra or {}),
-        }
+        record = {**_describe(song_id, song, model), **(extra or {})}
         try:
-            write_bytes_atomically(folder / "song.flac", audio_bytes(song.audio, song.sampling_rate, "flac"))
-            write_text_atomically(folder / "song.json", json.dumps(record, indent=1, ensure_ascii=False))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with hidden_folder(self.folder, _HIDDEN) as new:
+                write_bytes_atomically(new / AUDIO, audio_bytes(song.audio, song.sampling_rate, "flac"))
+                if song.attention is not None:
+                    write_bytes_atomically(new / ATTENTION, song.attention.save_bytes())
+                write_text_atomically(new / RECORD, _as_text(record))
+                new.chmod(0o755)
+                flush_folder(new)
+                with self._lock:
+                    if os.path.lexists(folder):
+                        raise SongError(f"there is a song {song_id} already: store it under another id")
+                    new.rename(folder)
+                    self._index.put(song_id, record)
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
             raise SongError(
                 f"the song cannot be written to {folder} ({error.strerror or error}): free some space, or choose "
                 "another folder for the songs"
             ) from error
+        self._flush()
         return folder
 
     def annotate(self, song_id: str, **extra: Any) -> None:
-        """Add fields to a song's JSON (for example what a judge heard)."""
-        record = self.record(song_id)
-        if record is not None:
-            write_text_atomically(
-                self._path(song_id) / "song.json", json.dumps({**record, **extra}, indent=1, ensure_ascii=False)
-            )
+        """Add fields to a song's JSON (for example what a judge heard); no effect where there is no such song.
+
+        Raises:
+            OSError: the disk is full; the JSON is then as it was.
+        """
+        with self._lock:
+            record = self.record(song_id)
+            if record is None:
+                return
+            record = {**record, **extra}
+            # Written beside the song: a file killed half-way is cleared away there, and a song deleted by another
+            # process meanwhile has no folder any more into which this could be moved.
+            with hidden_folder(self.folder, _HIDDEN) as new:
+                write_text_atomically(new / RECORD, _as_text(record))
+                try:
+                    os.replace(new / RECORD, self._path(song_id) / RECORD)
+                except (FileNotFoundError, NotADirectoryError):
+                    return
+            self._index.put(song_id, record)
+        with suppress(OSError):
+            flush_folder(self._path(song_id))
 
     def record(self, song_id: str) -> dict[str, Any] | None:
         """A song's JSON, or None where there is no such song or it cannot be read."""
+        folder = self._path(song_id)
         try:
-            found: dict[str, Any] = json.loads((self._path(song_id) / "song.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            if folder.is_symlink() or not _is_file(folder / RECORD) or not _is_file(folder / AUDIO):
+                return None
+            if (folder / RECORD).stat().st_size > MAX_RECORD:
+                return None
+            found = json.loads((folder / RECORD).read_bytes())
+        except (OSError, ValueError, RecursionError):
             return None
-        return found
+        return found if isinstance(found, dict) else None
 
     def audio(self, song_id: str) -> Path:
-        """Path of the song's flac, whether or not it exists."""
-        return self._path(song_id) / "song.flac"
+        """Path of the song's flac, whether or not it exists.
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """All complete songs, newest first."""
-        records = [self.record(p.parent.name) for p in self.folder.glob("*/song.json") if _ID.fullmatch(p.parent.name)]
-        yield from sorted((r for r in records if r), key=lambda r: str(r.get("created")), reverse=True)
+        Raises:
+            SongError: that is no id, or a link stands there.
+        """
+        return self._file(song_id, AUDIO)
+
+    def attention(self, song_id: str) -> Path:
+        """Path of the song's attention maps, whether or not they exist.
+
+        Raises:
+            SongError: that is no id, or a link stands there.
+        """
+        return self._file(song_id, ATTENTION)
 
     def delete(self, song_id: str) -> bool:
-        """Remove a song; False where there was none."""
-        folder = self._path(song_id)
-        if not folder.is_dir():
-            return False
-        shutil.rmtree(folder)
+        """Remove a song; False where there was none.
+
+        Raises:
+            SongError: it cannot be removed.
+        """
+        folder, grave = self._path(song_id), self.folder / f"{_HIDDEN}{secrets.token_hex(8)}"
+        with self._lock:
+            if folder.is_symlink() or not folder.is_dir():
+                return False
+            try:
+                # First out of sight in one step: what is left of it after a crash is cleared away later.
+                folder.rename(grave)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                raise SongError(
+                    f"the song {song_id} cannot be removed from {self.folder} ({error.strerror or error}): check the "
+                    "rights of that folder"
+                ) from error
+            self._index.forget([song_id])
+        self._flush()
+        shutil.rmtree(grave, ignore_errors=True)
         return True
+
+    def browse(self, query: SongQuery = _EVERY, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
+        """The JSON of some songs, newest first. Only the files of these are opened."""
+        records: dict[str, dict[str, Any] | None] = {}
+        for _ in range(3):
+            records = {song_id: self.record(song_id) for song_id in self._index.find(query, limit, offset)}
+            # Removed by another process since the index looked at the folder.
+            gone = [song_id for song_id, record in records.items() if record is None and not self._is_there(song_id)]
+            if not gone:
+                break
+            self._index.forget(gone)
+        return [record for record in records.values() if record is not None]
+
+    def count(self, query: SongQuery = _EVERY) -> int:
+        """How many songs there are."""
+        return self._index.count(query)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The JSON of all complete songs, newest first, each read when it is asked for."""
+        records = (self.record(song_id) for song_id in self._index.find(_EVERY))
+        return (record for record in records if record is not None)
+
+    def rebuild(self) -> None:
+        """Make the index of songs anew, for example after files were changed by hand."""
+        self._index.rebuild()
+
+    def ids(self) -> set[str]:
+        """Every song on the disk, broken ones too."""
+        try:
+            with os.scandir(self.folder) as entries:
+                return {e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)}
+        except OSError:
+            return set()
+
+    def stamp(self, song_id: str) -> str | None:
+        """Something that is another once the song's JSON has changed; None where it has none."""
+        try:
+            found = (self._path(song_id) / RECORD).lstat()
+        except OSError:
+            return None
+        return f"{found.st_ino}/{found.st_size}/{found.st_mtime_ns}"
 
     def _path(self, song_id: str) -> Path:
         if not _ID.fullmatch(song_id):
-            raise SongError(f"{song_id[:40]!r} is no song id: ids are 8 to 32 hexadecimal digits")
+            raise SongError(f"{song_id[:40]!r} is no song id: ids are 8 to 32 hexadecimal digits in lower case")
         return self.folder / song_id
+
+    def _file(self, song_id: str, name: str) -> Path:
+        folder = self._path(song_id)
+        for path in (folder, folder / name):
+            if path.is_symlink():
+                raise SongError(f"{path} is a link, and links are not followed here: put the song itself in its place")
+        return folder / name
+
+    def _is_there(self, song_id: str) -> bool:
+        return _is_file(self._path(song_id) / RECORD)
+
+    def _flush(self) -> None:
+        try:
+            flush_folder(self.folder)
+        except OSError as error:  # the change is made; only a power cut within seconds could undo it
+            log.warning("the folder %s was not flushed to disk: %s", self.folder, error)
+
+
+def _describe(song_id: str, song: Song, model: str) -> dict[str, Any]:
+    request = song.request.model_dump(mode="json", exclude_none=True)
+    if song.request.attention is None:  # which is another wish than the one that stands where nothing is said
+        request["attention"] = None
+    return {
+        "id": song_id,
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "model": model,
+        "request": request,
+        "plan": None if song.plan is None else song.plan.model_dump(mode="json"),
+        "reading": asdict(song.reading),
+        "sampling": asdict(song.sampling),
+        "adapters": song.adapters,
+        "seconds": round(song.seconds, 3),
+        "sampling_rate": song.sampling_rate,
+        "spent": {k: round(v, 3) for k, v in song.spent.items()},
+        "attention": song.attention is not None,
+        "karaoke": None if song.karaoke is None else song.karaoke.model_dump(mode="json"),
+    }
+
+
+def _as_text(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=1, ensure_ascii=False)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def audio_bytes(audio: Any, sampling_rate: int, form: str) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.request import SongRequest
     from engine.singer import Singer
+    from engine.song import Step
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class HeadAccuracy:
 def word_of_tokens(lyrics: str, tokens: int) -> NDArray[np.int64]:
     """The word each conditioning token belongs to, [tokens]; -1 for tags, line breaks, timbre and caption.
 
-    The lyric tokens come first in an ACE-Step conditioning sequence.
+    Of the embedded tokenizer, as only planned models have known timings. The lyric tokens come first in an ACE-Step
+    conditioning sequence.
     """
-    from engine.lyrics import parse_lyrics
-    from engine.tokenizer import lyric_tokens
+    from engine.lyric_map import map_embedded
 
     words = np.full(tokens, -1, np.int64)
-    own = [token.word for token in lyric_tokens(parse_lyrics(lyrics))][:tokens]
+    own = map_embedded(lyrics).word_of_tokens[:tokens]
     words[: len(own)] = own
     return words
 
@@ -82,24 +83,24 @@ def measure_alignment(singer: Singer, requests: Sequence[SongRequest], seed: int
     Raises:
         RequestError: a request cannot be sung.
     """
-    from engine.attention import capture
+    from engine.request import AttentionWish
 
-    transformer = singer.model.transformer
-    layers = range(transformer.config.num_hidden_layers)
+    config = singer.model.transformer.config
+    places = [(layer, head) for layer in range(config.num_hidden_layers) for head in range(config.num_attention_heads)]
+    watching = {"attention": AttentionWish(heads=tuple(places), steps="last")}
     random = np.random.default_rng(seed)
     right: dict[tuple[int, int], list[float]] = {}
     chance: dict[tuple[int, int], list[float]] = {}
     counts: list[int] = []
     for request in requests:
-        with capture(transformer, layers) as held:
-            plan = singer.sing(request).plan
+        steps: list[Step] = []
+        plan = singer.sing(request.model_copy(update=watching), steps.append).plan
         assert plan is not None
         frames = word_of_frames(plan)
         counts.append(int((frames >= 0).sum()))
         shuffled = random.permutation(frames.max() + 1)
-        for layer, processor in held.items():
-            assert processor.probabilities is not None
-            maps = processor.probabilities.cpu().numpy()
+        for layer, watched in steps[-1].maps.items():
+            maps = watched.cpu().numpy()
             tokens = word_of_tokens(request.lyrics, maps.shape[2])
             permuted = np.where(tokens >= 0, shuffled[np.maximum(tokens, 0)], -1)
             for found, words in ((right, tokens), (chance, permuted)):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Sequence
 
-from engine.request import SongRequest
-from engine.singer import Singer, Song
+from engine.generation import Generation
+from engine.singer import Singer
+from engine.song import Step
 from engine.song_model import SongModel
 
 
 class HeldSinger(Singer):
-    """Sings only while it may."""
+    """Takes steps only while it may; what is being sung stays at the step it has reached."""
 
     def __init__(self, model: SongModel) -> None:
         super().__init__(model)
         self.go = threading.Event()
 
-    def sing(self, request: SongRequest, *args: Any, **kwargs: Any) -> Song:
+    def step(self, generations: Sequence[Generation]) -> list[Step | Exception]:
         self.go.wait(60)
-        return super().sing(request, *args, **kwargs)
+        return super().step(generations)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from diffusers import AceStepPipeline
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast
+from tokenizers import decoders
 
 from engine.conditioning import TokenKind, encode_condition, lyric_kinds
 from engine.lyrics import parse_lyrics
 from engine.plan import make_plan
 from engine.song_model import SongModel
 from engine.tokenizer import SongTokenizer
+from tests.engine.real_tokenizer import real_pipeline
 
 WORD, STRUCTURE = TokenKind.WORD, TokenKind.STRUCTURE
 LYRICS = (
@@ -24,36 +22,9 @@ LYRICS = (
 PLANTED = [*"Hello my friend Don't go til nine Oh ooh yeah café".split()]
 
 
-def real_tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE as Qwen's, small enough to cut words in pieces, which ends every text with its end marker."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=420,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(
-        ["# Languages\nen\n\n# Lyric\n[verse]\nhello my friend, we go on and on\n"] * 20, trainer
-    )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", tokenizer.token_to_id("<|endoftext|>"))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<|endoftext|>", eos_token="<|endoftext|>", padding_side="right"
-    )
-
-
 @pytest.fixture(scope="module")
 def pipeline() -> Any:
-    return SimpleNamespace(
-        tokenizer=real_tokenizer(),
-        _format_prompt=lambda **fields: AceStepPipeline._format_prompt(
-            SimpleNamespace(_build_metadata_string=lambda **_: ""), **fields
-        ),
-    )
+    return real_pipeline()
 
 
 def tokens_of(pipeline: Any, lyrics: str) -> list[str]:
@@ -151,7 +122,7 @@ def test_training_and_singing_hear_the_same(random_model: SongModel) -> None:
     from engine.singer import Singer
 
     request = SongRequest(caption="folk", lyrics="hello there", seed=1)
-    sung = Singer(random_model).condition(request, 4.0)
+    sung = Singer(random_model).condition(request, 4.0).packed
     assert torch.equal(sung, encode_condition(random_model, "folk", "hello there", 4.0).packed)
 
 

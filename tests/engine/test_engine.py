@@ -1,16 +1,28 @@
+"""The engine: songs are taken, sung together, cancelled, timed out and remembered; none of it touches another song."""
+
+from __future__ import annotations
+
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import engine.register
 from engine.engine import Engine, Job
-from engine.errors import Cancelled, SongError
-from engine.request import SongRequest, read_request
+from engine.errors import Cancelled, EngineClosed, QueueFull, SongError, TimedOut
+from engine.request import AttentionWish, SongRequest, read_request
+from engine.settings import EngineSettings
+from engine.singer import Singer
 from engine.song_model import SongModel
 from engine.songs import SongStore
 from tests.held import HeldSinger
+from tests.ui.planted import until
 
 REQUEST = SongRequest(caption="folk", lyrics="hello there", seed=1, steps=2)
+OTHERS = [REQUEST.model_copy(update={"seed": seed, "steps": 1 + seed % 4}) for seed in range(2, 9)]
 
 
 @pytest.fixture
@@ -18,17 +30,23 @@ def store(tmp_path: Path) -> SongStore:
     return SongStore(tmp_path / "songs")
 
 
+def hold(singing: Engine) -> HeldSinger:
+    held = singing.singer = HeldSinger(singing.model)
+    return held
+
+
 def test_a_song_is_sung_stored_and_can_be_sung_again(random_model: SongModel, store: SongStore) -> None:
-    with Engine(random_model, store) as engine:
+    with Engine(random_model, store) as singing:
         seen: list[tuple[str, int]] = []
-        engine.listeners.append(lambda job: seen.append((job.state, job.step)))
-        job = engine.submit(REQUEST)
+        singing.listeners.append(lambda job: seen.append((job.state, job.step)))
+        job = singing.submit(REQUEST)
         song = job.result(60)
-        assert (job.state, engine.job(job.id)) == ("done", job)
-        assert seen == [("singing", 0), ("singing", 1), ("singing", 2), ("done", 2)]
+        assert (job.state, singing.job(job.id)) == ("done", job)
+        assert seen == [("singing", 0), ("singing", 1), ("singing", 2), ("decoding", 2), ("done", 2)]
+        assert [e.kind for e in job.events.since()] == ["queued", "singing", "step", "step", "decoding", "done"]
         record = store.record(job.id)
         assert record is not None and [r["id"] for r in store] == [job.id]
-        again = engine.submit(read_request({**record["request"], "plan": record["plan"]})).result(60)
+        again = singing.submit(read_request({**record["request"], "plan": record["plan"]})).result(60)
         np.testing.assert_array_equal(song.audio, again.audio)
     import soundfile
 
@@ -37,15 +55,47 @@ def test_a_song_is_sung_stored_and_can_be_sung_again(random_model: SongModel, st
     np.testing.assert_allclose(heard.T, song.audio, atol=2**-15)
 
 
+def test_songs_sing_together_and_each_as_if_alone(random_model: SongModel) -> None:
+    alone = Singer(random_model)
+    with Engine(random_model) as singing:
+        held = hold(singing)
+        first = singing.submit(REQUEST)
+        until(lambda: first.state == "singing")
+        jobs = [first, *(singing.submit(request) for request in OTHERS)]
+        until(lambda: len(singing._ready) == singing.settings.prepared_ahead)
+        held.go.set()
+        for job in jobs:
+            found = job.result(60).latents
+            assert np.abs(found - alone.sing(job.request).latents).max() < 1e-4
+        assert singing.statistics.ticks < sum(job.steps for job in jobs), "several took steps in one pass"
+
+
+def test_events_tell_what_is_sung_and_show_the_maps_asked_for(random_model: SongModel) -> None:
+    wish = AttentionWish(heads=((1, 2),), steps="all")
+    with Engine(random_model) as singing:
+        job = singing.submit(REQUEST.model_copy(update={"attention": wish}))
+        song = job.result(60)
+        begun, *steps = (e for e in job.events.since() if e.kind in ("singing", "step"))
+    assert begun.data["words"] == ["hello", "there"] and begun.data["heads"] == [[1, 2]]
+    assert begun.data["seconds"] == pytest.approx(song.seconds)
+    assert [t["word"] for t in begun.data["tokens"] if t["kind"] == "word"] == [0] * 6 + [1] * 4
+    assert [e.data for e in steps] == [{"step": 1, "steps": 2}, {"step": 2, "steps": 2}]
+    assert song.attention is not None
+    for event, kept in zip(steps, song.attention.recorded, strict=True):
+        assert event.frame is not None
+        np.testing.assert_array_equal(event.frame.maps, kept.maps)
+
+
 def test_oldest_first_and_waiting_songs_can_be_cancelled(random_model: SongModel) -> None:
-    with Engine(random_model) as engine:
-        held = engine.singer = HeldSinger(random_model)
+    with Engine(random_model, settings=EngineSettings(max_songs=1)) as singing:
+        held = hold(singing)
         order: list[str] = []
-        engine.listeners.append(lambda job: order.append(job.id) if job.state == "done" else None)
-        jobs = [engine.submit(REQUEST) for _ in range(4)]
-        assert engine.place(jobs[3]) >= 3
-        engine.cancel(jobs[2])
-        assert jobs[2].state == "cancelled" and jobs[2].wait(0)
+        singing.listeners.append(lambda job: order.append(job.id) if job.state == "done" else None)
+        jobs = [singing.submit(REQUEST) for _ in range(4)]
+        until(lambda: jobs[0].state == "singing")
+        assert [singing.place(job) for job in jobs] == [0, 1, 2, 3] and singing.queued == 3
+        singing.cancel(jobs[2])
+        assert jobs[2].state == "cancelled" and jobs[2].wait(0) and singing.place(jobs[3]) == 2
         held.go.set()
         for job in (jobs[0], jobs[1], jobs[3]):
             job.result(60)
@@ -55,66 +105,150 @@ def test_oldest_first_and_waiting_songs_can_be_cancelled(random_model: SongModel
 
 
 def test_a_running_song_is_cancelled_at_its_next_step(random_model: SongModel) -> None:
-    with Engine(random_model) as engine:
-        engine.listeners.append(lambda job: engine.cancel(job) if job.step == 1 else None)
-        job = engine.submit(REQUEST.model_copy(update={"steps": 50}))
+    with Engine(random_model) as singing:
+        singing.listeners.append(lambda job: singing.cancel(job) if job.step == 1 else None)
+        mate = singing.submit(REQUEST.model_copy(update={"steps": 1, "seed": 5}))
+        job = singing.submit(REQUEST.model_copy(update={"steps": 50}))
         assert job.wait(60) and job.state == "cancelled" and job.step == 1
+        assert mate.wait(60)
+        assert [e.kind for e in job.events.since()][-1] == "cancelled"
 
 
-@pytest.mark.parametrize("stage", ["condition", "source_latents", "noise", "_lay_out"])
-@pytest.mark.parametrize("fault", [RuntimeError("boom"), MemoryError(), SongError("planted")])
-def test_a_fault_ends_one_song_and_the_next_is_right(
-    random_model: SongModel, monkeypatch: pytest.MonkeyPatch, stage: str, fault: Exception
-) -> None:
-    with Engine(random_model) as engine:
-        right = engine.submit(REQUEST).result(60)
-
-        def fail(*_: object) -> None:
-            raise fault
-
-        with monkeypatch.context() as patch:
-            patch.setattr(engine.singer, stage, fail)
-            broken = engine.submit(REQUEST)
-            assert broken.wait(60)
-        assert broken.state == "failed" and broken.error
-        np.testing.assert_array_equal(engine.submit(REQUEST).result(60).audio, right.audio)
-
-
-def test_a_full_disk_loses_nothing_else(
+def test_a_song_is_cancelled_before_it_is_decoded_and_before_it_is_stored(
     random_model: SongModel, store: SongStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Engine(random_model, store) as engine:
-        kept = engine.submit(REQUEST)
-        kept.result(60)
+    decoded: list[bool] = []
+    decode = type(random_model.codec).decode
 
-        def full(*_: object) -> None:
-            raise OSError(28, "No space left on device")
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        decoded.append(True)
+        return decode(*args, **kwargs)
 
-        with monkeypatch.context() as patch:
-            patch.setattr("engine.songs.write_text_atomically", full)
-            lost = engine.submit(REQUEST)
-            assert lost.wait(60)
-        assert (
-            lost.state == "failed" and "No space left on device" in str(lost.error) and "free some" in str(lost.error)
-        )
-        assert [r["id"] for r in store] == [kept.id] and not (store.folder / lost.id).exists()
+    monkeypatch.setattr(type(random_model.codec), "decode", watched)
+    with Engine(random_model, store) as singing:
+        singing.listeners.append(lambda job: singing.cancel(job) if job.state == "decoding" else None)
+        job = singing.submit(REQUEST)
+        assert job.wait(60) and job.state == "cancelled" and not decoded
+        singing.listeners.clear()
+        late = singing.submit(REQUEST)
+        singing.singer.finish = lambda g, f=singing.singer.finish: (singing.cancel(late), f(g))[1]  # type: ignore
+        assert late.wait(60) and late.state == "cancelled" and decoded
+        assert not list(store)
+
+
+def test_a_full_queue_says_when_to_come_back(random_model: SongModel) -> None:
+    with Engine(random_model, settings=EngineSettings(max_queue=2, max_songs=1)) as singing:
+        held = hold(singing)
+        first = singing.submit(REQUEST)
+        until(lambda: first.state == "singing")
+        waiting = [singing.submit(REQUEST) for _ in range(2)]
+        with pytest.raises(QueueFull, match="2 songs are waiting") as full:
+            singing.submit(REQUEST)
+        assert full.value.retry_after >= 1
+        with pytest.raises(QueueFull):
+            singing.submit_together([REQUEST, REQUEST], comparison="0" * 16)
+        assert singing.queued == 2, "of songs to be compared all are taken or none"
+        singing.cancel(waiting[0])
+        held.go.set()
+        together = singing.submit_together([REQUEST], comparison="0" * 16)
+        assert together[0].comparison == "0" * 16 and together[0].result(60)
+
+
+def test_time_runs_out_for_one_song_alone(random_model: SongModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stuck decoding: the song fails, another thread decodes the next, and what comes of it later is dropped."""
+    stuck, go, decode = threading.Event(), threading.Event(), type(random_model.codec).decode
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        if not stuck.is_set():
+            stuck.set()
+            go.wait(60)
+        return decode(*args, **kwargs)
+
+    monkeypatch.setattr(type(random_model.codec), "decode", slow)
+    with Engine(random_model, settings=EngineSettings(song_timeout=1.0)) as singing:
+        late = singing.submit(REQUEST)
+        assert late.wait(60) and late.state == "failed" and "longer than 1 s" in str(late.error)
+        with pytest.raises(TimedOut):
+            late.result(1)
+        assert singing.submit(REQUEST).result(60) and singing.alive
+        assert singing.statistics.outcomes == {"done": 1, "failed": 0, "cancelled": 0, "timeout": 1}
+        go.set()
+        time.sleep(0.1)
+        assert late.state == "failed" and late.song is None
+
+
+def test_a_song_that_steps_too_slowly_is_ended_at_a_step(random_model: SongModel) -> None:
+    class Slow(Singer):
+        def step(self, generations: Any) -> Any:
+            time.sleep(0.2)
+            return super().step(generations)
+
+    with Engine(random_model, settings=EngineSettings(song_timeout=0.5)) as singing:
+        singing.singer = Slow(random_model)
+        job = singing.submit(REQUEST.model_copy(update={"steps": 50}))
+        assert job.wait(60) and job.timed_out and job.step < 50
+        until(lambda: singing.running == 0)
+
+
+def test_draining_finishes_what_was_accepted(random_model: SongModel) -> None:
+    with Engine(random_model) as singing:
+        held = hold(singing)
+        jobs = [singing.submit(REQUEST) for _ in range(3)]
+        assert not singing.drain(0.05) and not singing.accepting and singing.alive
+        with pytest.raises(EngineClosed, match="shutting down"):
+            singing.submit(REQUEST)
+        held.go.set()
+        assert singing.drain(60) and [job.state for job in jobs] == ["done"] * 3
+
+
+def test_closing_cancels_what_is_left(random_model: SongModel) -> None:
+    singing = Engine(random_model)
+    held = hold(singing)
+    jobs = [singing.submit(REQUEST) for _ in range(3)]
+    threading.Timer(0.2, held.go.set).start()
+    singing.close()
+    assert [job.state for job in jobs] == ["cancelled"] * 3 and all(job.wait(0) for job in jobs)
+    assert not singing.alive
+    with pytest.raises(EngineClosed):
+        singing.submit(REQUEST)
 
 
 def test_a_failing_listener_disturbs_nobody(random_model: SongModel) -> None:
     def fail(_: Job) -> None:
         raise RuntimeError("planted")
 
-    with Engine(random_model) as engine:
-        engine.listeners.append(fail)
-        assert engine.submit(REQUEST).result(60).audio.any()
+    with Engine(random_model) as singing:
+        singing.listeners.append(fail)
+        assert singing.submit(REQUEST).result(60).audio.any()
 
 
-def test_closed_engines_and_strange_ids_are_refused(random_model: SongModel, store: SongStore) -> None:
-    engine = Engine(random_model)
-    engine.close()
-    with pytest.raises(SongError, match="shutting down"):
-        engine.submit(REQUEST)
-    assert not engine.alive
+def test_ended_songs_are_forgotten_and_their_sound_before_them(
+    random_model: SongModel, store: SongStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.register, "REMEMBERED_JOBS", 4)
+    monkeypatch.setattr(engine.register, "REMEMBERED_SOUND", 1)
+    with Engine(random_model, store) as singing:
+        jobs = [singing.submit(REQUEST.model_copy(update={"steps": 1})) for _ in range(6)]
+        for job in jobs:
+            assert job.wait(60)
+        last = singing.submit(REQUEST)
+        assert [singing.job(job.id) is None for job in jobs] == [True, True, False, False, False, False]
+        with pytest.raises(SongError, match="read it from where songs are stored"):
+            jobs[0].result(1)
+        assert last.result(60)
+
+
+def test_statistics_count_what_was_done(random_model: SongModel) -> None:
+    with Engine(random_model) as singing:
+        for _ in range(2):
+            singing.submit(REQUEST).result(60)
+        found = singing.statistics
+    assert found.outcomes["done"] == 2 and found.adapters == {"base": 2}
+    assert found.ticks == 4 and found.step_seconds_buckets[-1] == (float("inf"), 4) and found.step_seconds_sum > 0
+    assert (found.queued, found.running, found.decoding, found.batch_rows) == (0, 0, 0, 0)
+
+
+def test_strange_ids_are_refused(store: SongStore) -> None:
     with pytest.raises(SongError, match="no song id"):
         store.record("../../etc/passwd")
     assert store.record("00000000") is None and not store.delete("00000000")

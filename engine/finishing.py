@@ -1,0 +1,38 @@
+"""The end of a song: from its last latents to sound, and onto the disk. What nobody wants any more is not stored."""
+
+from __future__ import annotations
+
+from engine.errors import Cancelled
+from engine.jobs import Job
+from engine.register import Register
+from engine.singer import Singer
+from engine.songs import SongStore
+
+
+class Finisher:
+    """Decodes and stores songs; without a store they are kept in their jobs alone."""
+
+    def __init__(self, register: Register, store: SongStore | None, model: str) -> None:
+        self._register, self._store, self._model = register, store, model
+
+    def finish(self, job: Job, singer: Singer) -> None:
+        """End a job whose steps are all taken: done, or failed with what went wrong."""
+        generation, job.generation = job.generation, None
+        assert generation is not None
+        try:
+            _check_wanted(job)
+            song = singer.finish(generation)
+            _check_wanted(job)
+            if self._store is not None:
+                extra = {"comparison": job.comparison} if job.comparison else None
+                self._store.save(job.id, song, self._model, extra)
+        except Exception as error:
+            self._register.fail(job, error)
+        else:
+            if not self._register.end(job, "done", None, song) and self._store is not None:
+                self._store.delete(job.id)  # it timed out while it was being written
+
+
+def _check_wanted(job: Job) -> None:
+    if job.unwanted:
+        raise Cancelled("the song was cancelled")

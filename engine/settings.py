@@ -1,0 +1,26 @@
+"""How much an engine takes on at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Limits of one engine.
+
+    ``token_budget`` bounds one forward pass, in latent frames times rows with padding counted; one song always fits,
+    whatever its length. ``song_timeout`` counts from a song's first step until it is decoded.
+    """
+
+    # waiting
+    max_queue: int = 256
+    prepared_ahead: int = 4
+    # singing
+    max_songs: int = 16
+    token_budget: int = 24_000
+    song_timeout: float = 600.0
+    # decoding
+    decoders: int = 1
+    # memory for folded weights, bytes
+    folded_bytes: int = 2 << 30

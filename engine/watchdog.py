@@ -1,0 +1,45 @@
+"""Looks at the clocks of songs, ends those that take too long, and has threads replaced that are stuck with them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from engine.errors import TimedOut
+from engine.register import Register
+from engine.workers import Workers
+
+#: Seconds between two looks.
+EVERY = 0.2
+
+
+class Watchdog:
+    """Ends every job whose deadline has passed; ``limit``: the seconds a song may take, for the message."""
+
+    def __init__(self, register: Register, limit: float, workers: Sequence[Workers]) -> None:
+        self._register, self._limit, self._workers = register, limit, workers
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="choirmaster-watching", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still watches."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closing.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._closing.wait(EVERY):
+            now = time.monotonic()
+            for job in self._register.live():
+                if job.deadline is not None and job.deadline < now:
+                    job.timed_out = True
+                    limit = f"{self._limit:g} s, which is the limit"
+                    self._register.fail(job, TimedOut(f"the song took longer than {limit}: ask for a shorter one"))
+                    for workers in self._workers:
+                        workers.give_up(job)
