@@ -28,7 +28,7 @@ VERBS: dict[str, Verb] = {
     "serve": Verb("server:serve", "Serve the HTTP API and the browser pages over one engine."),
     "sing": Verb("engine.cli:sing", "Sing lyrics in a style and write the song to disk."),
     "adapters": Verb("adapters.cli:app", "List, show, import, remove and rename adapters."),
-    "bench": Verb("bench.cli:bench", "Time songs beside diffusers, and the server's start and memory."),
+    "bench": Verb("bench.cli:app", "Time songs, training, the engine and a whole server beside their peers."),
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
     "curves": Verb("eval.curves_cli:curves", "Draw the training curves of adapters."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),

@@ -1,4 +1,7 @@
-"""The ``bench`` verb: speed beside a peer, start and memory of the server; printed and written as JSON."""
+"""The ``bench`` verb: speed beside a peer in the same run; printed as tables and written as JSON.
+
+On a noisy machine, mind the ratios.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,33 @@ from typing import Annotated
 
 import typer
 
+from bench.engine_cli import engine
+from bench.load_cli import load
 
-def bench(
-    model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")
-    ] = None,
-    seconds: Annotated[float, typer.Option(min=4, max=24, help="Length of the songs.")] = 16.0,
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="Songs, or steps, of each side.")] = 7,
+app = typer.Typer(name="bench", add_completion=False, help="Time things beside a peer in the same run.")
+app.command("engine")(engine)
+app.command("load")(load)
+
+Seconds = Annotated[float, typer.Option(min=4, max=24, help="Length of the songs.")]
+Model = Annotated[str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")]
+
+
+@app.callback(invoke_without_command=True)
+def bench(context: typer.Context) -> None:
+    """Time songs, training, the engine or a whole server; without a word, songs."""
+    if context.invoked_subcommand is None:
+        singing()
+
+
+@app.command("singing")
+def singing(
+    model: Model = None,
+    seconds: Seconds = 16.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Songs of each side.")] = 7,
     judge: Annotated[str, typer.Option(help="Who listens in the server.")] = "base",
-    training: Annotated[bool, typer.Option("--training", help="Time steps of adapter training instead.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="JSON file of the figures; by default outputs/bench.json, or bench-training.json."),
-    ] = None,
+    out: Annotated[Path, typer.Option(help="JSON file of the figures.")] = Path("outputs/bench.json"),
 ) -> None:
-    """Time songs beside diffusers' own pipeline, and the server's start. On a noisy machine, mind the ratio."""
-    if training:
-        _bench_training(model, seconds, rounds, out or Path("outputs/bench-training.json"))
-    else:
-        _bench_singing(model, seconds, rounds, judge, out or Path("outputs/bench.json"))
-
-
-def _bench_singing(model: str | None, seconds: float, rounds: int, judge: str, out: Path) -> None:
+    """Time single songs beside diffusers' own pipeline, and a server's start and memory."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -45,16 +53,16 @@ def _bench_singing(model: str | None, seconds: float, rounds: int, judge: str, o
     with progress.status("starting a server"):
         serving = measure_serving(model, judge)
     with progress.status(f"singing {2 * rounds + 2} songs"):
-        singing = time_singing(load_song_model(model or TINY_MODEL), seconds, rounds)
-    write_text_atomically(out, json.dumps({**asdict(serving), **asdict(singing)}, indent=1) + "\n")
+        sung = time_singing(load_song_model(model or TINY_MODEL), seconds, rounds)
+    write_text_atomically(out, json.dumps({**asdict(serving), **asdict(sung)}, indent=1) + "\n")
     table = Table(box=box.MARKDOWN)
     table.add_column("measured")
     table.add_column("figure", justify="right")
     table.add_row(
-        f"{singing.audio_seconds:g} s song, {singing.steps} steps, decoded: median of {rounds}", f"{singing.ours:.2f} s"
+        f"{sung.audio_seconds:g} s song, {sung.steps} steps, decoded: median of {rounds}", f"{sung.ours:.2f} s"
     )
-    table.add_row("the same by diffusers' pipeline", f"{singing.stock:.2f} s")
-    table.add_row("ratio ours / diffusers", f"{singing.ratio:.2f}")
+    table.add_row("the same by diffusers' pipeline", f"{sung.stock:.2f} s")
+    table.add_row("ratio ours / diffusers", f"{sung.ratio:.2f}")
     table.add_row("server: start to ready", f"{serving.ready:.1f} s")
     table.add_row("server: first song asked to sung", f"{serving.first_song:.1f} s")
     table.add_row("server: first song asked to judged", f"{serving.first_verdict:.1f} s")
@@ -63,7 +71,14 @@ def _bench_singing(model: str | None, seconds: float, rounds: int, judge: str, o
     console.print(table)
 
 
-def _bench_training(model: str | None, seconds: float, rounds: int, out: Path) -> None:
+@app.command("training")
+def training(
+    model: Model = None,
+    seconds: Seconds = 16.0,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Steps of each kind.")] = 7,
+    out: Annotated[Path, typer.Option(help="JSON file of the figures.")] = Path("outputs/bench-training.json"),
+) -> None:
+    """Time steps of adapter training with each sharpness term beside a step without."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

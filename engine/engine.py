@@ -33,11 +33,7 @@ __all__ = ["ENDED", "Engine", "Job", "State"]
 
 
 class Engine:
-    """Sings jobs with one model; songs are stored where a store is given.
-
-    ``listeners`` are called from the engine's threads with the job after every change; an error in one is logged and
-    ignored.
-    """
+    """Sings jobs with one model; songs are stored where a store is given."""
 
     def __init__(
         self,
@@ -65,7 +61,7 @@ class Engine:
 
     @property
     def listeners(self) -> list[Callable[[Job], None]]:
-        """Told of every change."""
+        """Called with the job after every change, from the engine's threads; an error in one is logged and ignored."""
         return self._register.listeners
 
     @property
@@ -201,6 +197,8 @@ class Engine:
         job.deadline = time.monotonic() + self.settings.song_timeout
         try:
             generation = self.singer.prepare(job.request)
+            if all(other.request.composition == job.request.composition for other in self._register.live()):
+                self.singer.anticipate(generation)
         except Exception as error:
             self._register.fail(job, error)
             return

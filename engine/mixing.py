@@ -7,6 +7,7 @@ runs, the layers concerned compute by other means; no weight of the transformer 
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ class Mixer:
         self.bank, self.folded_bytes = bank, folded_bytes
         self._stacks: OrderedDict[tuple[LoadedAdapter, ...], _Stack] = OrderedDict()
         self._folds: OrderedDict[Voices, dict[str, torch.Tensor]] = OrderedDict()
+        self._lock = threading.Lock()  # of what is kept; never held while something is computed
 
     @contextmanager
     def applied(self, rows: Sequence[Voices], fold: bool = True) -> Iterator[None]:
@@ -69,41 +71,49 @@ class Mixer:
 
     def prune(self, kept: set[LoadedAdapter]) -> None:
         """Drop what was made of other adapters than these; songs that still hold them have it made anew."""
-        for adapters in [adapters for adapters in self._stacks if not kept.issuperset(adapters)]:
-            del self._stacks[adapters]
-        for voices in [voices for voices in self._folds if not kept.issuperset(adapter for adapter, _ in voices)]:
-            del self._folds[voices]
+        with self._lock:
+            for adapters in [adapters for adapters in self._stacks if not kept.issuperset(adapters)]:
+                del self._stacks[adapters]
+            for voices in [voices for voices in self._folds if not kept.issuperset(adapter for adapter, _ in voices)]:
+                del self._folds[voices]
 
     def _forwards(self, rows: Sequence[Voices], fold: bool) -> dict[str, Forward]:
         if not any(rows):
             return {}
         if fold and all(row == rows[0] for row in rows):
-            return {name: _folded(self.bank, name, weight) for name, weight in self._fold(rows[0]).items()}
+            return {name: _folded(self.bank, name, weight) for name, weight in self.fold(rows[0]).items()}
         adapters = tuple(dict.fromkeys(adapter for row in rows for adapter, _ in row))
         stack = self._stack(tuple(sorted(adapters, key=lambda a: (a.name, id(a)))))
         return _Pass(self.bank, stack, rows).forwards()
 
-    def _fold(self, voices: Voices) -> dict[str, torch.Tensor]:
-        if voices in self._folds:
-            self._folds.move_to_end(voices)
-            return self._folds[voices]
+    @torch.no_grad()
+    def fold(self, voices: Voices) -> dict[str, torch.Tensor]:
+        """Whole weights of a composition by layer, kept for passes to come; may be made before they are needed."""
+        with self._lock:
+            if voices in self._folds:
+                self._folds.move_to_end(voices)
+                return self._folds[voices]
         folded = {}
         for name in touched([adapter for adapter, _ in voices]):
             weight, change = self.bank.modules[name].weight, summed(name, voices)
             assert change is not None
             folded[name] = change.add_(weight.float()).to(weight.dtype)
-        self._folds[voices] = folded
-        while len(self._folds) > 1 and sum(map(_size, self._folds.values())) > self.folded_bytes:
-            self._folds.popitem(last=False)
+        with self._lock:
+            self._folds[voices] = folded
+            while len(self._folds) > 1 and sum(map(_size, self._folds.values())) > self.folded_bytes:
+                self._folds.popitem(last=False)
         return folded
 
     def _stack(self, adapters: tuple[LoadedAdapter, ...]) -> _Stack:
-        if adapters in self._stacks:
-            self._stacks.move_to_end(adapters)
-            return self._stacks[adapters]
-        self._stacks[adapters] = stack = _build(adapters)
-        while len(self._stacks) > KEPT_STACKS:
-            self._stacks.popitem(last=False)
+        with self._lock:
+            if adapters in self._stacks:
+                self._stacks.move_to_end(adapters)
+                return self._stacks[adapters]
+        stack = _build(adapters)
+        with self._lock:
+            self._stacks[adapters] = stack
+            while len(self._stacks) > KEPT_STACKS:
+                self._stacks.popitem(last=False)
         return stack
 
 

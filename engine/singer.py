@@ -118,6 +118,11 @@ class Singer:
         generation.spent["encode"] = time.monotonic() - started
         return generation
 
+    def anticipate(self, generation: Generation) -> None:
+        """Make what the first pass of a song will want that sings among songs of its own composition."""
+        if self.transformer.fold and generation.voices:
+            self.transformer.mixer.fold(generation.voices)
+
     @torch.inference_mode()
     def step(self, generations: Sequence[Generation]) -> list[Step | Exception]:
         """Take the next step of all songs in one forward pass; for each what became of it.

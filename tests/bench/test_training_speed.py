@@ -29,7 +29,7 @@ def test_all_take_turns_and_the_ratios_are_of_the_medians(random_model: SongMode
 def test_the_verb_shows_each_ratio_beside_its_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "figures.json"
     with pytest.raises(SystemExit) as stop:
-        main(["bench", "--training", "--seconds", "4", "--rounds", "1", "--out", str(out)])
+        main(["bench", "training", "--seconds", "4", "--rounds", "1", "--out", str(out)])
     assert not stop.value.code
     shown, ratios = capsys.readouterr().out, json.loads(out.read_text(encoding="utf-8"))["ratios"]
     for name in STRATEGIES:

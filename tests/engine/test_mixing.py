@@ -162,11 +162,11 @@ def test_an_error_half_way_leaves_the_base_untouched(shelf: AdapterStore) -> Non
 def test_folds_and_stacks_are_reused_and_bounded(shelf: AdapterStore) -> None:
     sung = Sung(shelf)
     folk = sung.bank.voices({"folk": 1.0})
-    assert sung.mixer._fold(folk) is sung.mixer._fold(sung.bank.voices({"folk": 1.0}))
-    one = sum(w.nbytes for w in sung.mixer._fold(folk).values())
+    assert sung.mixer.fold(folk) is sung.mixer.fold(sung.bank.voices({"folk": 1.0}))
+    one = sum(w.nbytes for w in sung.mixer.fold(folk).values())
     sung.mixer.folded_bytes = int(2.5 * one)
     for weight in range(1, 6):
-        sung.mixer._fold(sung.bank.voices({"folk": float(weight) / 2}))
+        sung.mixer.fold(sung.bank.voices({"folk": float(weight) / 2}))
     assert len(sung.mixer._folds) == 2
     names = ["folk", "rock", "mlp", "lokr"]
     for pair in itertools.combinations(names, 2):
