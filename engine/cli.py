@@ -35,6 +35,9 @@ def sing(
     plan: Annotated[
         bool, typer.Option("--plan", help="Write the plan (notes and word timings) beside the song.")
     ] = False,
+    lrc: Annotated[
+        bool, typer.Option("--lrc", help="Write when each line and word is sung beside the song, for karaoke.")
+    ] = False,
 ) -> None:
     """Sing a song and write it to a file."""
     from engine.request import read_request
@@ -58,12 +61,19 @@ def sing(
         fields["seed"] = seed
     request = read_request(fields)
 
+    from adapters.store import AdapterStore
+    from engine.errors import UnknownAdapter
+
+    store = AdapterStore(shelf)
+    for name in request.composition:  # before a model is loaded
+        if name not in (there := store.names()):
+            raise UnknownAdapter(name, there)
+
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from adapters.files import write_bytes_atomically, write_text_atomically
     from adapters.places import TINY_MODEL
-    from adapters.store import AdapterStore
     from engine.singer import Singer
     from engine.song_model import load_song_model
     from engine.songs import audio_bytes
@@ -73,7 +83,7 @@ def sing(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as bar:
         task = bar.add_task("loading the model", total=None)
-        singer = Singer(load_song_model(model or TINY_MODEL), AdapterStore(shelf))
+        singer = Singer(load_song_model(model or TINY_MODEL), store)
         song = singer.sing(
             request, lambda step: bar.update(task, description="singing", completed=step.done, total=step.of)
         )
@@ -81,10 +91,15 @@ def sing(
         write_bytes_atomically(out, audio_bytes(song.audio, song.sampling_rate, form))
         if plan and song.plan is not None:
             write_text_atomically(out.with_suffix(".plan.json"), song.plan.model_dump_json(indent=1))
+        if lrc and song.karaoke is not None and song.karaoke.lines:
+            write_text_atomically(out.with_suffix(".lrc"), song.karaoke.to_enhanced_lrc())
     except OSError as error:
         raise SongError(
             f"{out} cannot be written ({error.strerror or error}): choose another place with --out"
         ) from error
+    if lrc and (song.karaoke is None or not song.karaoke.lines):
+        why = "the model names no heads that follow the words" if song.karaoke is None else song.karaoke.reason
+        console.print(f"no .lrc was written: {why}")
     if not song.reading.known and caption.strip():
         console.print(f"no genre was recognised in the caption, so the song was planned as {song.reading.genre}")
     console.print(f"{out}: {song.seconds:.1f} s, seed {request.seed}, sung in {sum(song.spent.values()):.1f} s")

@@ -121,7 +121,8 @@ class SongStore:
             found = json.loads((folder / RECORD).read_bytes())
         except (OSError, ValueError, RecursionError):
             return None
-        return found if isinstance(found, dict) else None
+        # The folder's name is the truth: a folder copied by hand keeps the old id in its JSON.
+        return {**found, "id": song_id} if isinstance(found, dict) else None
 
     def audio(self, song_id: str) -> Path:
         """Path of the song's flac, whether or not it exists.

@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapters.store import AdapterStore
+from api.app import build_app
 from choirmaster import main
 from engine.engine import Engine
 from engine.errors import RequestError, SongError
@@ -19,7 +20,6 @@ from engine.request import SongRequest, read_request
 from engine.singer import Singer
 from engine.song_model import SongModel
 from engine.songs import SongStore
-from server import build_app
 from tests.shelf import make_shelf, own_transformer
 from ui.listening import Listener
 from ui.songs import Songs
@@ -142,7 +142,8 @@ def test_a_damaged_adapter_fails_its_song_alone(model: SongModel, tmp_path: Path
 def client(model: SongModel, shelf: AdapterStore, tmp_path: Path) -> Iterator[TestClient]:
     store = SongStore(tmp_path / "songs")
     songs = Songs(Engine(model, store, shelf), store, Listener(None))
-    with TestClient(build_app(songs, pages=False), raise_server_exceptions=False) as client:
+    application = build_app(songs, pages=False)
+    with TestClient(application, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
 
 
@@ -158,15 +159,19 @@ def test_over_http_a_composition_is_sung_and_told(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("composition", "told"),
-    [*WRONG, ({"jazz": 1}, "there is no adapter jazz: choose from folk, rock"), ("jazz", "choose from folk, rock")],
+    ("composition", "status", "told"),
+    [
+        *((composition, 422, told) for composition, told in WRONG),
+        ({"jazz": 1}, 404, "there is no adapter jazz: choose from folk, rock"),
+        ("jazz", 404, "choose from folk, rock"),
+    ],
 )
 def test_over_http_a_bad_wish_is_answered_at_once_in_a_sentence(
-    client: TestClient, composition: Any, told: str
+    client: TestClient, composition: Any, status: int, told: str
 ) -> None:
     answer = client.post("/v1/songs", json={**SONG, "composition": composition})
-    assert answer.status_code == 422 and list(answer.json()) == ["error"]
-    assert told in answer.json()["error"]
+    assert answer.status_code == status and answer.headers["content-type"] == "application/problem+json"
+    assert told in answer.json()["detail"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:

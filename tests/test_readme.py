@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from adapters.places import TINY_MODEL
+from adapters.store import AdapterStore
+from api.app import build_app
+from api.bodies import read_comparison, read_song
+from api.export_jobs import ExportJobs
+from api.export_records import ExportRequest
 from choirmaster import VERBS, load
-from engine.request import read_request
+from engine.song_model import SongModel
+from tests.ui.planted import make_songs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CARD = (TINY_MODEL / "CARD.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS, re.DOTALL)
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS + API, re.DOTALL)
 COMMANDS = [line.replace("\\\n", " ") for block in BLOCKS for line in re.split(r"(?<!\\)\n", block) if line.strip()]
 
 
@@ -35,10 +44,28 @@ def test_the_two_commands_are_in_the_makefile() -> None:
 
 
 def test_requests_shown_are_valid() -> None:
-    bodies = re.findall(r"-d '(\{.*?\})'", README)
-    assert bodies
-    for body in bodies:
-        read_request(json.loads(body))
+    asked = [line for line in COMMANDS if line.startswith("curl") and " -d " in line]
+    read: dict[str, Callable[[bytes], object]] = {
+        "songs": read_song,
+        "compare": read_comparison,
+        "exports": ExportRequest.model_validate_json,
+    }
+    assert len(asked) == 4
+    for line in asked:
+        arguments = shlex.split(line)
+        [address] = [argument for argument in arguments if argument.startswith("localhost:")]
+        read[urlsplit(f"http://{address}").path.split("/")[2]](arguments[arguments.index("-d") + 1].encode())
+
+
+def test_addresses_shown_are_there(random_model: SongModel, tmp_path: Path) -> None:
+    shelf = AdapterStore(tmp_path / "shelf")
+    songs = make_songs(random_model, tmp_path / "songs", None)
+    with songs.engine:
+        app = build_app(songs, pages=False, shelf=shelf, exports=ExportJobs(tmp_path / "exports", shelf, "tiny"))
+        paths = [re.sub(r"\{\w+\}", "[^/]+", template) for template in app.openapi()["paths"]]
+    shown = re.findall(r"localhost:7860(/[\w/.-]+)", README + API) + re.findall(r"(?:GET|POST|DELETE) (/[\w/.-]+)", API)
+    assert len(shown) > 20
+    assert not [path for path in shown if not any(re.fullmatch(known, path) for known in [*paths, "/v1/openapi.json"])]
 
 
 def test_linked_files_are_there() -> None:

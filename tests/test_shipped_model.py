@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from adapters.places import TINY_MODEL
+from engine.planning import plan_song
 from engine.request import SongRequest
-from engine.singer import Singer, plan_song
+from engine.singer import Singer
 from engine.song_model import SongModel, load_song_model
 from eval.alignment import measure_alignment
 from eval.judge import Judge

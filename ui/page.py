@@ -18,7 +18,8 @@ from ui import form as forms
 from ui.picture import draw_plan
 from ui.progress import EMPTY, show_player, show_status
 from ui.recent import SHOWN, show_recent
-from ui.songs import Songs, Standing
+from ui.songs import Songs
+from ui.standings import Standing
 from ui.theme import HEADER, make_theme
 from ui.verdict import show_verdict
 
@@ -134,7 +135,7 @@ def _wire(
 
     def buttons(song_id: str) -> list[Any]:
         standing = songs.standing(song_id) if song_id else None
-        going = standing is not None and standing.state in ("queued", "singing")
+        going = standing is not None and standing.going
         return [gr.Button(interactive=going), gr.Button(visible=standing is not None and standing.state == "done")]
 
     def sing(last: Seen, song_id: str, *values: Any) -> list[Any]:

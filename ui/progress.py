@@ -11,7 +11,7 @@ from typing import Any
 from engine.genres import CaptionReading
 from engine.lyrics import parse_lyrics
 from ui.form import complaint, count, read_as
-from ui.songs import Standing
+from ui.standings import Standing
 
 EMPTY = (
     '<div class="empty"><p>Type some lyrics, choose a style, press <b>Sing</b>.</p>'
@@ -31,7 +31,7 @@ def show_status(standing: Standing) -> str:
         ahead = max(0, standing.place - 1)
         said = "next to be sung" if ahead == 0 else f"{ahead} song{'s' if ahead > 1 else ''} to be sung first"
         return _bar(f"Waiting: {said}", 0, standing.steps)
-    if standing.step >= standing.steps:
+    if standing.state == "decoding" or standing.step >= standing.steps:
         return _bar("Making sound of it", standing.step, standing.steps)
     return _bar(f"Singing, step {standing.step} of {standing.steps}", standing.step, standing.steps)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from ui.songs import Standing
+from ui.standings import Standing
 
 SHOWN = 12
+#: What a person calls a state, where it is not its name.
+MARKS = {"decoding": "making sound"}
 
 
 def show_recent(standings: list[Standing], opened: str | None) -> str:
@@ -22,7 +24,7 @@ def _item(standing: Standing, opened: bool) -> str:
     judged = standing.judged or {}
     mark = f"WER {100 * float(judged['wer']):.0f} %" if judged.get("state") == "judged" else ""
     if standing.state != "done":
-        mark = standing.state
+        mark = MARKS.get(standing.state, standing.state)
     length = f"{float((standing.record or {}).get('seconds', 0)):.1f} s" if standing.record else ""
     current = ' aria-current="true"' if opened else ""
     return (

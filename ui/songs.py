@@ -5,58 +5,46 @@ Ties engine, store and judge together for the HTTP API and the pages alike. Know
 
 from __future__ import annotations
 
-import logging
 import re
+import secrets
 import threading
-from collections import OrderedDict
-from dataclasses import asdict, dataclass
-from itertools import chain, islice
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.engine import ENDED, Engine, Job, State
+from engine.errors import SongError
+from engine.events import EventLog
 from engine.genres import CaptionReading
 from engine.plan import Plan
 from engine.request import SongRequest
+from engine.song_query import SongQuery, fold
 from engine.songs import SongStore
-from ui.listening import Hearing, Listener, Verdict
+from ui.judging import Judging
+from ui.listening import Listener
+from ui.standings import Standing, of_job, of_record
 
-#: Verdicts kept in memory: those on the way, and those a full disk did not take.
-REMEMBERED_VERDICTS = 256
 #: Seconds a deletion waits for the song being sung to reach its next step.
 CANCEL_PATIENCE = 2.0
+#: Songs of one comparison.
+MAX_COMPARED = 8
+#: Ended without a song, and listed as long as the engine remembers them.
+REMEMBERED_FAILURES = 64
+#: Comparisons of which the order is known in which their songs were asked for.
+REMEMBERED_COMPARISONS = 256
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
-class Standing:
-    """How one song stands. ``place``: songs sung before this one is done, 0 where it is not waiting."""
+class Listing:
+    """Which songs to list; without a state those that wait, those being made, and those on disk."""
 
-    id: str
-    state: State
-    request: dict[str, Any]
-    step: int = 0
-    steps: int = 0
-    place: int = 0
-    error: str | None = None
-    judged: Verdict | None = None
-    record: dict[str, Any] | None = None
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing more will happen: sung and judged, or ended otherwise."""
-        return self.state in ENDED and (self.judged or {}).get("state") not in ("waiting",)
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "links": links(self.id)}
-
-
-def links(song_id: str) -> dict[str, str]:
-    """Where a song is found over HTTP."""
-    return {"self": f"/v1/songs/{song_id}", "audio": f"/v1/songs/{song_id}/audio"}
+    query: SongQuery = field(default_factory=SongQuery)
+    state: State | None = None
 
 
 class Songs:
@@ -66,17 +54,19 @@ class Songs:
         self.engine, self.store, self.listener = engine, store, listener
         #: Grows with every change but steps, so that a page can tell cheaply that there is nothing new.
         self.changes = 0
+        self.judging = Judging(store, listener, self._count_change)
         self._lock = threading.Lock()
         self._live: OrderedDict[str, Job] = OrderedDict()
+        self._fallen: deque[str] = deque(maxlen=REMEMBERED_FAILURES)
         self._unwanted: set[str] = set()
-        self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
+        self._comparisons: OrderedDict[str, list[str]] = OrderedDict()
         engine.listeners.append(self._changed)
 
     def preview(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, float]:
         """Plan, reading and seconds of a request.
 
         Raises:
-            RequestError: this model cannot sing it.
+            RequestError: this model cannot sing it; UnknownAdapter where it names one that is not there.
         """
         return self.engine.singer.preview(request)
 
@@ -85,15 +75,43 @@ class Songs:
 
         Raises:
             RequestError: this model cannot sing it.
-            SongError: the queue is full or the engine is closed.
+            QueueFull, EngineClosed: no more songs are taken, now or at all.
         """
         self.preview(request)
-        job = self.engine.submit(request)
+        return self._entered([self.engine.submit(request)])[0]
+
+    def compare(self, requests: Sequence[SongRequest]) -> tuple[str, list[Job]]:
+        """Queue songs that belong together, all or none; the id they share, and their jobs in the same order.
+
+        Raises:
+            RequestError: this model cannot sing one of them.
+            QueueFull, EngineClosed: no more songs are taken, now or at all.
+        """
+        for request in requests:
+            self.preview(request)
+        comparison = secrets.token_hex(8)
+        jobs = self._entered(self.engine.submit_together(requests, comparison=comparison))
         with self._lock:
-            self.changes += 1
-            if job.state not in ENDED:
-                self._live[job.id] = job
-        return job
+            self._comparisons[comparison] = [job.id for job in jobs]
+            while len(self._comparisons) > REMEMBERED_COMPARISONS:
+                self._comparisons.popitem(last=False)
+        return comparison, jobs
+
+    def comparison(self, comparison: str) -> list[Standing]:
+        """The songs of a comparison that are still known, in the order they were asked for where this
+        server was asked."""
+        if not _ID.fullmatch(comparison):
+            return []
+        with self._lock:
+            known = [*self._live.values(), *filter(None, map(self.engine.job, self._fallen))]
+        found = [self.standing_of(job) for job in known if job.comparison == comparison]
+        there = {standing.id for standing in found if standing is not None}
+        stored = self.store.browse(SongQuery(comparison=comparison), 2 * MAX_COMPARED, 0)
+        found += [self._of_record(record) for record in stored if record.get("id") not in there]
+        with self._lock:
+            asked = self._comparisons.get(comparison, [])
+        place = {song_id: number for number, song_id in enumerate(asked)}
+        return sorted(filter(None, found), key=lambda s: (place.get(s.id, len(place)), s.created or "", s.id))
 
     def standing(self, song_id: str) -> Standing | None:
         """How a song stands, or None where there is none of that id."""
@@ -101,33 +119,52 @@ class Songs:
             return None
         job = self.engine.job(song_id)
         if job is not None and job.state != "done":
-            return self._of_job(job)
+            return of_job(job, self.engine.place(job))
         record = self.store.record(song_id)
         return None if record is None else self._of_record(record)
 
-    def listed(self, limit: int, offset: int = 0) -> list[Standing]:
-        """Songs, newest first, those that wait or are being sung before all others."""
-        with self._lock:
-            live = [job for job in reversed(self._live.values()) if job.state not in ENDED]
-        known = {job.id for job in live}
-        stored = (self._of_record(r) for r in self.store if r.get("id") not in known)
-        return list(islice(chain((self._of_job(job) for job in live), stored), offset, offset + limit))
+    def standing_of(self, job: Job) -> Standing | None:
+        """How a job stands, also once the engine has forgotten it; None where its song was removed."""
+        return of_job(job, self.engine.place(job)) if job.state != "done" else self.standing(job.id)
+
+    def listed(self, limit: int, offset: int = 0, listing: Listing | None = None) -> list[Standing]:
+        """Songs, newest first, those that wait or are being made before all others."""
+        return self.page(limit, offset, listing)[0]
+
+    def page(self, limit: int, offset: int = 0, listing: Listing | None = None) -> tuple[list[Standing], int]:
+        """A part of the list, and how many songs the whole has."""
+        listing = listing or Listing()
+        going = self._going(listing)
+        shown = [of_job(job, self.engine.place(job)) for job in going[offset : offset + limit]]
+        if listing.state not in (None, "done"):
+            return shown, len(going)
+        total = len(going) + self.store.count(listing.query)
+        if len(shown) < limit:
+            records = self.store.browse(listing.query, limit - len(shown), max(0, offset - len(going)))
+            shown += [self._of_record(record) for record in records]
+        return shown, total
+
+    def events(self, song_id: str) -> EventLog | None:
+        """What happens to a song of this process; None for those that are only on disk."""
+        job = self.engine.job(song_id)
+        return self.judging.log(song_id) if job is None else job.events
 
     def sound(self, song_id: str) -> Path | None:
         """The song's flac, or None where there is none."""
-        if not _ID.fullmatch(song_id):
-            return None
-        path = self.store.audio(song_id)
-        return path if path.is_file() else None
+        return self._file(song_id, self.store.audio)
+
+    def attention(self, song_id: str) -> Path | None:
+        """The song's attention maps, or None where there are none."""
+        return self._file(song_id, self.store.attention)
 
     def cancel(self, song_id: str) -> None:
-        """Stop a song that waits or is being sung; no effect on others."""
+        """Stop a song that waits or is being made; no effect on others."""
         job = self.engine.job(song_id)
         if job is not None and job.state not in ENDED:
             self.engine.cancel(job)
 
     def remove(self, song_id: str) -> str | None:
-        """Cancel a song that waits or is being sung, delete one that is stored.
+        """Cancel a song that waits or is being made, delete one that is stored.
 
         Returns "cancelled", "cancelling" (it ends with its next step) or "deleted"; None where there is none of that
         id.
@@ -143,71 +180,98 @@ class Songs:
                 return "cancelling"
             if job.state != "done":
                 return "cancelled"
-        with self._lock:  # so that a verdict does not write into a folder that is going
+        with self._lock:
             self._unwanted.discard(song_id)
-            self._verdicts.pop(song_id, None)
-            self.changes += 1
-            return "deleted" if self.store.delete(song_id) else None
+        return "deleted" if self.judging.remove(song_id) else None
 
     def judge_again(self, song_id: str) -> None:
         """Let the judge hear a stored song that it has not judged yet."""
         standing = self.standing(song_id)
-        if standing is not None and standing.state == "done" and self.listener.state == "ready":
-            with self._lock:
-                known = self._verdicts.get(song_id, {}).get("state")
-            if "judged" not in (standing.record or {}) and known not in ("waiting", "failed"):
-                self._ask_judge(song_id, str(standing.request.get("lyrics", "")))
+        if standing is not None and standing.record is not None:
+            self.judging.hear_again(song_id, standing.record)
+
+    def refuse(self) -> None:
+        """Take no more songs; those accepted are finished."""
+        self.engine.refuse()
+
+    def drain(self, seconds: float) -> bool:
+        """Take no more songs, finish those accepted and let the judge hear them; True when all was done in time."""
+        ends = time.monotonic() + seconds
+        return self.engine.drain(seconds) and self.judging.wait(ends)
 
     def close(self) -> None:
-        """Cancel what waits, end engine and judge."""
+        """Cancel what waits and what is being made, end engine and judge."""
         self.engine.close()
-        self.listener.close()
+        self.judging.close()
 
-    def _of_job(self, job: Job) -> Standing:
-        asked = job.request.model_dump(mode="json", exclude_none=True)
-        return Standing(job.id, job.state, asked, job.step, job.steps, self.engine.place(job), job.error)
+    def _going(self, listing: Listing) -> list[Job]:
+        """Jobs of the list, newest first, that are not (also) on disk."""
+        if listing.state in ("failed", "cancelled"):
+            with self._lock:
+                fallen = list(self._fallen)
+            jobs = [job for job in map(self.engine.job, reversed(fallen)) if job is not None]
+        else:
+            with self._lock:
+                jobs = [job for job in reversed(self._live.values()) if job.state not in ENDED]
+        return [
+            job
+            for job in jobs
+            if listing.state in (None, job.state)
+            and _asked_for(listing.query, job)
+            and (job.state != "decoding" or self.store.record(job.id) is None)
+        ]
+
+    def _file(self, song_id: str, place: Callable[[str], Path]) -> Path | None:
+        if not _ID.fullmatch(song_id):
+            return None
+        try:
+            path = place(song_id)
+        except SongError:  # a link stands there, and none is followed
+            return None
+        return path if path.is_file() else None
 
     def _of_record(self, record: dict[str, Any]) -> Standing:
-        song_id, steps = str(record.get("id")), int(record.get("sampling", {}).get("steps", 0))
+        return of_record(record, self.judging.verdict(str(record.get("id")), record))
+
+    def _entered(self, jobs: list[Job]) -> list[Job]:
         with self._lock:
-            judged = self._verdicts.get(song_id) or record.get("judged")
-        if judged is None:
-            judged = {"state": "unavailable", "reason": self.listener.reason or "the judge has not heard this song"}
-        return Standing(song_id, "done", record.get("request", {}), steps, steps, judged=judged, record=record)
+            self.changes += 1
+            self._live.update((job.id, job) for job in jobs if job.state not in ENDED)
+        return jobs
+
+    def _count_change(self) -> None:
+        self.changes += 1
 
     def _changed(self, job: Job) -> None:
-        """Told by the engine, from its worker thread."""
-        self.changes += job.step == 0 or job.state in ENDED
+        """Told by the engine, from its threads."""
+        self.changes += job.step == 0 or job.state in ENDED or job.state == "decoding"
         if job.state not in ENDED:
             return
         with self._lock:
             self._live.pop(job.id, None)
             unwanted = job.id in self._unwanted
             self._unwanted.discard(job.id)
-        if job.state == "done" and unwanted:  # the cancellation came after the last step
-            self.store.delete(job.id)
-        elif job.state == "done":
-            self._ask_judge(job.id, job.request.lyrics)
+            if job.state != "done":
+                self._fallen.append(job.id)
+        if job.state != "done":
+            return
+        if unwanted:  # the cancellation came after the last step
+            self.judging.remove(job.id)
+            job.events.append("judged", {"state": "unavailable", "reason": "the song was removed"})
+        else:
+            self.judging.hear(job.id, job.request.lyrics, job.events)
 
-    def _ask_judge(self, song_id: str, lyrics: str) -> None:
-        self._remember(song_id, {"state": "waiting", "reason": "the judge is listening"})
-        self.listener.hear(Hearing(song_id, self.store.audio(song_id), lyrics, self._judged))
 
-    def _judged(self, song_id: str, verdict: Verdict) -> None:
-        with self._lock:
-            if song_id not in self._verdicts:  # deleted meanwhile
-                return
-            self._verdicts[song_id] = verdict
-            self.changes += 1
-            if verdict["state"] in ("judged", "wordless"):
-                try:
-                    self.store.annotate(song_id, judged=verdict)
-                except OSError as error:  # a full disk: the verdict lives as long as the server
-                    log.warning("what the judge heard in %s was not written down: %s", song_id, error)
-
-    def _remember(self, song_id: str, verdict: Verdict) -> None:
-        with self._lock:
-            self._verdicts[song_id] = verdict
-            self.changes += 1
-            while len(self._verdicts) > REMEMBERED_VERDICTS:
-                self._verdicts.popitem(last=False)
+def _asked_for(query: SongQuery, job: Job) -> bool:
+    """Whether a song that is not on disk is one of those a query asks for, by the same rules as those on disk."""
+    if query.judged or query.max_wer is not None or query.min_wer is not None:
+        return False
+    asked, text = job.request, None if query.text is None else fold(query.text)
+    if text is not None and text not in fold(asked.caption) and text not in fold(asked.lyrics):
+        return False
+    if query.adapter is not None and query.adapter not in (asked.composition or {"base": 1.0}):
+        return False
+    if query.comparison is not None and query.comparison != job.comparison:
+        return False
+    early = query.since is not None and job.created < query.since.timestamp()
+    return not early and (query.until is None or job.created < query.until.timestamp())

@@ -11,7 +11,8 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from choirmaster import app
-from engine.errors import ChoirmasterError, ModelError, RequestError, SongError
+from engine.errors import ChoirmasterError, ModelError, RequestError, SongError, UnknownAdapter
+from engine.karaoke import Karaoke, KaraokeLine, KaraokeWord
 from engine.song_model import SongModel
 
 LYRICS = "hello there\\nmy friend"
@@ -53,6 +54,26 @@ def test_the_plan_is_written_beside_the_song(tmp_path: Path) -> None:
     sing("--lyrics", LYRICS, "--seed", "1", "--plan", "--out", str(tmp_path / "song.flac"))
     plan = json.loads((tmp_path / "song.plan.json").read_text())
     assert [n["slot"] for n in plan["notes"]] == [0, 1, 2, 3, 4]
+
+
+def test_the_times_of_the_words_are_written_beside_the_song(
+    tmp_path: Path, random_model: SongModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = Karaoke(
+        lines=(KaraokeLine(text="hello", start=0.5, end=1, words=(KaraokeWord(text="hello", start=0.5, end=1),)),)
+    )
+    monkeypatch.setattr("engine.singer.align_words", lambda *_: timed)
+    sing("--lyrics", "hello", "--lrc", "--out", str(tmp_path / "song.flac"))
+    assert (tmp_path / "song.lrc").read_text() == "[00:00.50] <00:00.50> hello <00:01.00>\n"
+    monkeypatch.setattr("engine.singer.align_words", lambda *_: Karaoke(reason="planted"))
+    result = sing("--lyrics", "hello", "--lrc", "--out", str(tmp_path / "other.flac"))
+    assert "no .lrc was written: planted" in result.output and not (tmp_path / "other.lrc").exists()
+
+
+def test_a_mistyped_adapter_is_told_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.song_model.load_song_model", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(UnknownAdapter, match="there is no adapter jazz: choose from lyrics, "):
+        sing("--lyrics", LYRICS, "--composition", "jazz")
 
 
 def test_words_come_from_a_file_or_standard_input(tmp_path: Path) -> None:

@@ -15,12 +15,14 @@ from diffusers import AceStepTransformer1DModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.places import SHELF
+from adapters.store import AdapterStore
 from engine.attention import masks
 from engine.generation import Generation
 from engine.request import SongRequest
 from engine.scheduling import choose_batch
 from engine.singer import Singer
-from engine.song_model import SongModel
+from engine.song_model import SongModel, load_song_model
 from tests.engine.reference import plain_song, with_peft
 from tests.shelf import make_shelf, planted
 
@@ -148,6 +150,20 @@ def test_the_transformer_is_left_as_it_was(choir: Choir) -> None:
     assert all(torch.equal(weight, before[name]) for name, weight in transformer.state_dict().items())
     assert [type(p).__name__ for p in transformer.attn_processors.values()] == processors
     assert not any("forward" in module.__dict__ for module in transformer.modules())
+
+
+def test_half_precision_sings_nearly_the_same() -> None:
+    shelf = AdapterStore(SHELF)
+    half = Singer(load_song_model(dtype=torch.bfloat16), shelf)
+    request = SongRequest(caption="folk", lyrics=LYRICS[2], seed=1, steps=3, composition={"lyrics": 0.5})
+    wanted = torch.from_numpy(Singer(load_song_model(), shelf).sing(request).latents)
+    for mates in ([], [request.model_copy(update={"lyrics": LYRICS[1], "composition": {"nolyrics": 1.0}})]):
+        batch = [half.prepare(song) for song in (request, *mates)]
+        assert batch[0].latents.dtype == torch.bfloat16
+        while not batch[0].done:
+            half.step(batch)
+        found = batch[0].latents.float().flatten()
+        assert torch.corrcoef(torch.stack([found, wanted.flatten()]))[0, 1] > 0.999
 
 
 def test_masks_hide_what_fills_up_and_nothing_else() -> None:

@@ -12,8 +12,8 @@ import pytest
 from engine.codec import CEPSTRA, WORLD_RATE
 from engine.lyrics import parse_lyrics
 from engine.plan import FRAME_RATE, Plan, make_plan
+from engine.planning import plan_song
 from engine.request import SongRequest
-from engine.singer import plan_song
 from engine.tokenizer import MAX_CAPTION_TOKENS, SongTokenizer
 from eval.prompts import read_prompts
 from tests.training.planted_bank import LINES, Bank, planted_bank, write_work

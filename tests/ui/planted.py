@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.store import AdapterStore
 from engine.engine import Engine
+from engine.settings import EngineSettings
 from engine.song_model import SongModel
 from engine.songs import SongStore
 from eval.judge import Heard
@@ -46,10 +48,16 @@ class FakeJudge:
         return Heard(self.text, (), 0.5, audio.shape[-1] / sampling_rate)
 
 
-def make_songs(model: SongModel, folder: Path, judge: Ears | None) -> Songs:
+def make_songs(
+    model: SongModel,
+    folder: Path,
+    judge: Ears | None,
+    shelf: AdapterStore | None = None,
+    settings: EngineSettings | None = None,
+) -> Songs:
     """The service over a fresh engine. Whoever starts it, or serves it, closes it."""
     store = SongStore(folder)
-    return Songs(Engine(model, store), store, Listener(judge))
+    return Songs(Engine(model, store, shelf, settings), store, Listener(judge))
 
 
 def hold(songs: Songs) -> HeldSinger:
@@ -69,14 +77,15 @@ def until(look: Callable[[], T], seconds: float = 120.0) -> T:
 
 
 @contextmanager
-def served(songs: Songs) -> Iterator[str]:
+def served(songs: Songs, pages: bool = True) -> Iterator[str]:
     """Serve the API and the pages over real HTTP; the address. Closing the server closes the songs."""
     import uvicorn
 
-    from server import build_app, open_port
+    from api.app import build_app
+    from server import open_port
 
     with open_port("127.0.0.1", 0) as opened:
-        config = uvicorn.Config(build_app(songs), log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(build_app(songs, pages), log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
         thread.start()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import RequestError
+from engine.planning import plan_song
 from engine.request import SongRequest, read_request
-from engine.singer import plan_song
 from ui.form import FIELDS, PROMPTS, live_line, new_seed, read_form, show_form
 
 

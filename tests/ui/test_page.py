@@ -15,7 +15,8 @@ from tests.ui.planted import FakeJudge, hold, make_songs, until
 from ui.page import Panes, build_page
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
-from ui.songs import Songs, Standing
+from ui.songs import Songs
+from ui.standings import Standing
 from ui.theme import make_theme
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -53,6 +54,7 @@ def songs(random_model: SongModel, tmp_path: Path) -> Any:
         ({"state": "queued", "place": 3}, "2 songs to be sung first"),
         ({"state": "singing", "step": 5}, "step 5 of 12"),
         ({"state": "singing", "step": 12}, "Making sound"),
+        ({"state": "decoding", "step": 12}, "Making sound"),
         ({"state": "failed", "error": f"broken {EVIL}"}, "broken"),
         ({"state": "cancelled"}, "Cancelled"),
     ],

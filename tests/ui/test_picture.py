@@ -9,8 +9,8 @@ import pytest
 
 from engine.lyrics import parse_lyrics
 from engine.plan import FRAME_RATE, Note, Plan
+from engine.planning import plan_song
 from engine.request import SongRequest
-from engine.singer import plan_song
 from ui.picture import LONGEST_STRIP, break_into_strips, draw_plan
 
 LYRICS = "[verse]\nthe morning comes\nacross the hill"

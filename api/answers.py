@@ -1,0 +1,132 @@
+"""What the API answers, as models: they make the documentation, and an answer that does not fit them is an error."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SongState = Literal["queued", "singing", "decoding", "done", "failed", "cancelled"]
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). ``detail`` is one sentence that names the value, the limit and the remedy."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["there is no song '0123456789abcdef': GET /v1/songs lists those there are"])
+    request_id: str = Field(examples=["9f86d081884c7d65"], description="Also in X-Request-ID, and in the server's log.")
+
+
+class Links(BaseModel):
+    """Where the parts of a song are."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    own: str = Field(alias="self", examples=["/v1/songs/0123456789abcdef"])
+    events: str
+    audio: str
+    attention: str
+    karaoke: str
+
+
+class Verdict(BaseModel):
+    """What the judge heard. Rates, counts and words are there where ``state`` is ``judged``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    state: str = Field(
+        examples=["judged"], description="waiting, judged, wordless (an instrumental), unavailable or failed"
+    )
+    reason: str | None = Field(default=None, description="Why there is no judgement, where there is none.")
+    judge: str | None = None
+    transcript: str | None = None
+    wer: float | None = Field(default=None, examples=[0.25], description="Word errors per word of the lyrics.")
+
+
+class Song(BaseModel):
+    """One song: what was asked for, how far it is, and what became of it."""
+
+    id: str = Field(examples=["0123456789abcdef"])
+    state: SongState
+    request: dict[str, Any] = Field(description="As it was asked for, with the seed that was drawn.")
+    step: int = Field(description="Denoising steps done.")
+    steps: int
+    place: int = Field(description="Its place among the songs that wait, from 1; 0 where it does not wait.")
+    created: str | None = Field(default=None, examples=["2026-03-01T12:00:00+00:00"])
+    comparison: str | None = None
+    error: str | None = Field(default=None, description="Why it failed or was cancelled.")
+    judged: Verdict | None = None
+    record: dict[str, Any] | None = Field(default=None, description="All that is stored with a song that is done.")
+    links: Links
+
+
+class SongList(BaseModel):
+    """A part of the list of songs, newest first; ``total`` counts all that the filters leave."""
+
+    songs: list[Song]
+    total: int
+    limit: int
+    offset: int
+
+
+class Removal(BaseModel):
+    """What became of a song that was to be removed; ``cancelling``: it ends with its next step."""
+
+    id: str
+    state: Literal["cancelled", "cancelling", "deleted"]
+
+
+class Comparison(BaseModel):
+    """Songs of one prompt and one noise by several compositions, in the order they were asked for."""
+
+    id: str = Field(examples=["fedcba9876543210"])
+    songs: list[Song]
+
+
+class Preset(BaseModel):
+    """How a variant of the song model is sampled unless a request says otherwise."""
+
+    name: str
+    steps: int
+    shift: float
+    guidance: float
+    rule: str
+    max_seconds: float
+
+
+class Presets(BaseModel):
+    """What the loaded model is and takes. ``limits``: of a request's fields, as in the schema of ``SongRequest``."""
+
+    model: str
+    preset: str = Field(description="The one of the loaded model.")
+    presets: list[Preset]
+    max_seconds: float
+    planned: bool = Field(description="Whether songs follow a plan of notes.")
+    alignment_heads: list[tuple[int, int]] = Field(description="Layer and head of those that follow the words.")
+    limits: dict[str, dict[str, float]]
+
+
+class Judge(BaseModel):
+    name: str | None
+    state: str
+    reason: str | None
+
+
+class Health(BaseModel):
+    """The server is alive; whether it takes songs now is told by /readyz."""
+
+    status: Literal["ok"]
+    model: str
+    queued: int
+    running: int
+    judge: Judge
+
+
+class Readiness(BaseModel):
+    status: Literal["ready"]
+    queued: int
+    limit: int = Field(description="Songs that may wait.")

@@ -1,0 +1,121 @@
+"""The application: doors in front, routes of every subject, pages at the root. Knows where each part is, no more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import compile_path
+
+from adapters.base import Base
+from adapters.json_file import MAX_JSON as MAX_CARD
+from adapters.safetensors_file import MAX_FILE
+from adapters.store import AdapterStore
+from api.adapters import adapter_routes
+from api.comparisons import comparison_routes
+from api.events import event_routes
+from api.export_jobs import ExportJobs
+from api.exports import export_routes
+from api.failures import handle_failures
+from api.guard import JSON_SECONDS, MAX_JSON, UPLOAD_SECONDS, Access, BodyLimit, Doorman, RequestIds
+from api.health import health_routes
+from api.metrics import Metrics, RequestCounter
+from api.problems import Problem
+from api.schema import Api
+from api.songs import song_routes
+from api.sounds import sound_routes
+from ui.songs import Songs
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_ABOUT = "Songs of typed words, by many at once, each with adapters of their own. Errors are problems (RFC 9457)."
+#: An adapter: its weights, and its two other files.
+MAX_UPLOAD = MAX_FILE + 2 * MAX_CARD + (1 << 20)
+
+
+def build_app(
+    songs: Songs,
+    pages: bool = True,
+    *,
+    access: Access | None = None,
+    shelf: AdapterStore | None = None,
+    exports: ExportJobs | None = None,
+) -> FastAPI:
+    """The application over a service of songs, which it starts and closes with itself, as it does with exports."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        songs.listener.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(songs.close)
+            if exports is not None:
+                await run_in_threadpool(exports.close)
+
+    access = access or Access()
+    # The interactive documentation would load its scripts from elsewhere.
+    app = Api(
+        title="Choirmaster",
+        version="1",
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.keyed = access.key is not None
+    handle_failures(app)
+    metrics = Metrics(songs.engine)
+    for router in (
+        song_routes(songs),
+        event_routes(songs),
+        sound_routes(songs),
+        comparison_routes(songs),
+        health_routes(songs, metrics),
+    ):
+        app.include_router(router)
+    if shelf is not None:
+        model = songs.engine.model
+        app.include_router(adapter_routes(shelf, Base.of(model.transformer), model.name, songs.store.folder))
+    if exports is not None:
+        app.include_router(export_routes(exports))
+    documented = frozenset(app.openapi()["paths"])
+    app.include_router(_nowhere(app))
+    if pages:
+        from ui.page import mount
+
+        mount(app, songs)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limit=body_limit)
+    app.add_middleware(Doorman, access=access)
+    app.add_middleware(RequestIds)
+    app.add_middleware(RequestCounter, metrics=metrics, routes=documented | {app.openapi_url or ""})
+    return app
+
+
+def body_limit(method: str, path: str) -> tuple[int, float]:
+    """The most bytes and seconds of a body."""
+    if method == "POST" and path == "/v1/adapters":
+        return MAX_UPLOAD, UPLOAD_SECONDS
+    return MAX_JSON, JSON_SECONDS
+
+
+def _nowhere(app: Api) -> APIRouter:
+    """Answers where no route does; else the pages, mounted at the root, would in their own way."""
+    router = APIRouter(include_in_schema=False)
+
+    async def nowhere(request: Request) -> None:
+        path = request.url.path
+        for template, operations in {**app.openapi()["paths"], app.openapi_url: {"get": {}}}.items():
+            if compile_path(template)[0].fullmatch(path):
+                allowed = ", ".join(sorted(method.upper() for method in operations))
+                said = f"{request.method[:20]} is no method of {path[:100]}: it takes {allowed}"
+                raise Problem(405, said, headers={"Allow": allowed})
+        raise Problem(404, f"there is no {request.method[:20]} {path[:100]}: /v1/openapi.json lists what there is")
+
+    for path in ("/v1", "/v1/{rest:path}", "/healthz", "/readyz", "/metrics"):
+        router.add_api_route(path, nowhere, methods=_METHODS)
+    return router

@@ -1,0 +1,89 @@
+"""Requests for songs in JSON bodies. Everything wrong with one is told in a sentence, and nothing is guessed.
+
+The limit in bytes and time is kept by ``api.guard``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from adapters.composition import format_composition, parse_composition
+from adapters.errors import AdapterError
+from api.problems import Problem
+from engine.errors import RequestError
+from engine.request import SongRequest, describe
+from ui.songs import MAX_COMPARED
+
+_HINT = 'send an object such as {"caption": "folk", "lyrics": "hello there"}'
+
+
+class _Compositions(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    compositions: list[str | dict[str, float]] = Field(min_length=1, max_length=MAX_COMPARED)
+
+
+async def read_json(request: Request) -> bytes:
+    """The body of a request that says it is JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # which also keeps other sites' forms out
+        raise Problem(415, f"the body is {kind[:60] or 'of no type'}: send JSON with Content-Type: application/json")
+    return await request.body()
+
+
+def read_song(body: bytes) -> SongRequest:
+    """The request in a body. Numbers are numbers here: "5" is text and none.
+
+    Raises:
+        Problem: the body is no JSON.
+        RequestError: one sentence per wrong field.
+    """
+    try:
+        return SongRequest.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise _what_is_wrong(error) from None
+
+
+def read_comparison(body: bytes) -> list[SongRequest]:
+    """The requests of a comparison, which differ in their composition alone.
+
+    Raises:
+        Problem: the body is no JSON.
+        RequestError: one sentence per wrong field; a composition that stands there twice.
+    """
+    try:
+        compositions = _Compositions.model_validate_json(body, strict=True).compositions
+    except ValidationError as error:
+        raise _what_is_wrong(error) from None
+    fields: dict[str, Any] = json.loads(body)
+    if "composition" in fields:
+        raise RequestError("composition is one of a single song: give compositions, a list, alone")
+    del fields["compositions"]
+    requests: list[SongRequest] = []
+    for number, given in enumerate(compositions, 1):
+        try:
+            composition = parse_composition(given) if isinstance(given, str) else given
+        except AdapterError as error:
+            raise RequestError(f"compositions: {error} (number {number})") from None
+        # One seed, so that all songs grow from the same noise.
+        seed = {"seed": requests[0].seed} if requests else {}
+        requests.append(read_song(json.dumps({**fields, **seed, "composition": composition}).encode()))
+    shown = [format_composition(request.composition) for request in requests]
+    twice = next((text for number, text in enumerate(shown) if text in shown[:number]), None)
+    if twice is not None:
+        raise RequestError(f"compositions: {twice[:80]} stands there twice: its songs would be the same")
+    return requests
+
+
+def _what_is_wrong(error: ValidationError) -> Exception:
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        said = str(found[0]["msg"]).removeprefix("Invalid JSON: ")
+        return Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
+    if found[0]["type"] in ("model_type", "model_attributes_type"):
+        return RequestError("the body must be a JSON object with the fields of a song, not a list, text or number")
+    return RequestError("; ".join(describe(e) for e in found))

@@ -1,0 +1,76 @@
+"""Which error is answered how: every one becomes a problem with its status, its sentence and the request's id."""
+
+from __future__ import annotations
+
+import math
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from adapters.errors import AdapterError, ChoirmasterError
+from api.guard import request_id
+from api.problems import Problem, problem_response
+from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
+from engine.request import describe
+
+#: Seconds after which another server, or this one started anew, may take songs.
+CLOSED_RETRY = 10
+
+
+class NothingMore(Exception):
+    """The client has seen all the events there are; the answer to it, no content, tells a browser to stop asking."""
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Answer every error of the application's routes as a problem."""
+    for kind, handler in (
+        (Problem, _problem),
+        (HTTPException, _http_error),
+        (RequestValidationError, _query_error),
+        (ChoirmasterError, _our_error),
+        (NothingMore, _nothing_more),
+    ):
+        app.add_exception_handler(kind, handler)
+
+
+def as_problem(error: ChoirmasterError) -> Problem:
+    """The answer to an error of ours."""
+    if isinstance(error, QueueFull):
+        return Problem(429, str(error), headers={"Retry-After": str(max(1, math.ceil(error.retry_after)))})
+    if isinstance(error, EngineClosed):
+        return Problem(503, str(error), headers={"Retry-After": str(CLOSED_RETRY)})
+    if isinstance(error, UnknownAdapter):
+        return Problem(404, str(error), extra={"adapter": error.name})
+    return Problem(422 if isinstance(error, RequestError | AdapterError) else 500, str(error))
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    return problem_response(
+        problem.status, problem.detail, request_id(request.scope), headers=problem.headers, extra=problem.extra
+    )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(request, Problem(error.status_code, str(error.detail), headers=dict(error.headers or {})))
+
+
+async def _query_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _answer(request, Problem(422, "; ".join(describe({**e, "loc": e["loc"][1:]}) for e in error.errors())))
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ChoirmasterError)
+    return _answer(request, as_problem(error))
+
+
+async def _nothing_more(_: Request, __: Exception) -> Response:
+    return Response(status_code=204)

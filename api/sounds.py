@@ -1,0 +1,115 @@
+"""What is left of a song that is done, as files: its sound in four formats, its attention maps, its words in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse, Response
+
+from api.downloads import Download
+from api.problems import Problem
+from api.schema import errors
+from api.songs import SongId, no_song
+from engine.errors import SongError
+from engine.karaoke import Karaoke
+from engine.transcoding import transcoded
+from ui.songs import Songs
+
+CONTENT_TYPES = {"flac": "audio/flac", "wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+def sound_routes(songs: Songs) -> APIRouter:
+    """The routes of the files of songs."""
+    router = APIRouter(tags=["songs"])
+
+    def need(song_id: str, found: Path | None, what: str, missing: str) -> Path:
+        """The file, or an answer that says why there is none."""
+        if found is not None:
+            return found
+        standing = songs.standing(song_id)
+        if standing is None:
+            raise no_song(song_id)
+        if standing.state == "done":
+            raise Problem(404, f"the song {song_id} has no {what}: {missing}")
+        raise Problem(409, f"the song {song_id} is {standing.state} and has no {what}: ask for it once it is done")
+
+    @router.get(
+        "/v1/songs/{song_id}/audio",
+        summary="Hear a song",
+        response_class=Response,
+        responses={
+            200: {"description": "The sound.", "content": dict.fromkeys(CONTENT_TYPES.values(), _BINARY)},
+            206: {"description": "The part asked for.", "content": dict.fromkeys(CONTENT_TYPES.values(), _BINARY)},
+            **errors(404, 409, 416, 422),
+        },
+    )
+    def listen(song_id: SongId, format: Literal["flac", "wav", "mp3", "ogg"] = "flac") -> Response:
+        """flac as it is stored, or made into another format; parts of it by a Range header."""
+        sound = need(song_id, songs.sound(song_id), "sound", "it was removed")
+        try:
+            path = sound if format == "flac" else transcoded(sound, format)
+        except SongError:
+            if sound.is_file():
+                raise
+            raise no_song(song_id) from None  # removed meanwhile
+        return Download(path, f"choirmaster-{song_id}.{format}", CONTENT_TYPES[format], inline=True)
+
+    @router.get(
+        "/v1/songs/{song_id}/attention",
+        summary="Fetch attention maps",
+        response_class=Response,
+        responses={
+            200: {"description": "The maps, as numpy's npz.", "content": {"application/zip": _BINARY}},
+            206: {"description": "The part asked for.", "content": {"application/zip": _BINARY}},
+            **errors(404, 409, 416, 422),
+        },
+    )
+    def maps(song_id: SongId) -> Response:
+        """Which lyric token each moment of the song looked at, head by head."""
+        missing = 'ask for one with "attention": {}'
+        path = need(song_id, songs.attention(song_id), "attention maps", missing)
+        return Download(path, f"choirmaster-{song_id}.npz", "application/zip")
+
+    @router.get(
+        "/v1/songs/{song_id}/karaoke",
+        summary="Fetch words in time",
+        response_model=None,
+        responses={
+            200: {
+                "description": "Lines and words with their times, as JSON or LRC.",
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/Karaoke"}},
+                    "text/plain": {"schema": {"type": "string"}},
+                },
+            },
+            **errors(404, 409, 422),
+        },
+    )
+    def karaoke(
+        song_id: SongId,
+        format: Annotated[
+            Literal["json", "lrc", "enhanced-lrc"], Query(description="lrc times lines, enhanced-lrc words too.")
+        ] = "json",
+    ) -> Any:
+        """When each line and word is sung, in seconds, read off the heads that follow the words."""
+        standing = songs.standing(song_id)
+        if standing is None:
+            raise no_song(song_id)
+        stored = (standing.record or {}).get("karaoke")
+        if stored is None:
+            if standing.state == "done":
+                raise Problem(
+                    404, f"the song {song_id} has no words in time: it has no words, or kept no attention maps"
+                )
+            raise Problem(409, f"the song {song_id} is {standing.state} and has no words in time: ask once it is done")
+        found = Karaoke.model_validate(stored)
+        if format == "json":
+            return found
+        if not found.lines:
+            raise Problem(404, f"the song {song_id} has no words in time: {found.reason or 'it has no words'}")
+        return PlainTextResponse(found.to_lrc() if format == "lrc" else found.to_enhanced_lrc())
+
+    return router

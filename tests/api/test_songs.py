@@ -1,0 +1,238 @@
+"""Songs over HTTP: what is asked for is sung, judged, listed, found and removed, and nothing else is."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+import engine.songs
+from api.app import build_app
+from engine.settings import EngineSettings
+from engine.song_model import SongModel
+from tests.api.asking import SONG, settle, sing
+from tests.api.small_app import problem
+from tests.ui.planted import FakeJudge, hold, make_songs, until
+from ui.songs import Songs
+
+
+def test_a_song_is_sung_judged_listed_and_fetched(client: TestClient, songs: Songs, judge: FakeJudge) -> None:
+    sung = sing(client)
+    assert (sung["state"], sung["step"], sung["steps"], sung["place"]) == ("done", 2, 2, 0)
+    judged = settle(client, sung["id"])["judged"]
+    assert (judged["state"], judged["judge"]) == ("judged", "planted judge")
+    assert judged["transcript"] == "hello cold friend again"
+    assert (judged["substitutions"], judged["deletions"], judged["insertions"]) == (1, 0, 1)
+    assert judged["wer"] == pytest.approx(2 / 3, abs=1e-4)
+    assert [w["kind"] for w in judged["words"]] == ["equal", "substitute", "equal", "insert"]
+    # the judge was given what is stored, and what it heard is stored beside it
+    record = songs.store.record(sung["id"])
+    assert record is not None
+    assert {name: value for name, value in judged.items() if value is not None} == record["judged"]
+    (shape, rate) = judge.heard[0]
+    assert (shape[-1], rate) == (round(record["seconds"] * rate), record["sampling_rate"])
+    second = sing(client, caption="jazz")
+    listed = client.get("/v1/songs").json()
+    assert {s["id"] for s in listed["songs"]} == {sung["id"], second["id"]}
+    assert (listed["total"], listed["limit"], listed["offset"]) == (2, 20, 0)
+    part = client.get("/v1/songs?limit=1&offset=1").json()
+    assert [s["id"] for s in part["songs"]] == [listed["songs"][1]["id"]] and part["total"] == 2
+
+
+def test_the_same_request_gives_the_same_audio(client: TestClient) -> None:
+    first, second = (client.get(sing(client)["links"]["audio"]).content for _ in range(2))
+    assert first == second
+
+
+def test_nul_characters_are_no_words(client: TestClient) -> None:
+    sung = sing(client, lyrics="hello\0friend", caption="fo\0lk")
+    assert sung["record"]["plan"]["notes"][-1]["word"] == 1
+
+
+def test_unknown_genre_words_are_sung_as_the_default_and_it_says_so(client: TestClient) -> None:
+    reading = sing(client, caption="zzxq")["record"]["reading"]
+    assert reading["known"] is False and reading["genre"] == "pop"
+
+
+def test_the_list_is_narrowed_by_everything_it_can_be(client: TestClient) -> None:
+    first = sing(client, caption="slow Folk")
+    settle(client, first["id"])
+    second = sing(client, caption="jazz", lyrics="[intro]", duration=1)
+    settle(client, second["id"])
+
+    def found(**fields: Any) -> set[str]:
+        answer = client.get("/v1/songs", params=fields)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["total"] == len(answer.json()["songs"])
+        return {song["id"] for song in answer.json()["songs"]}
+
+    assert found() == {first["id"], second["id"]}
+    assert found(text="FOLK") == found(text="old friend") == {first["id"]}
+    assert found(judged=True) == found(max_wer=0.7) == found(min_wer=0.6) == {first["id"]}
+    assert found(judged=False) == {second["id"]}
+    assert found(max_wer=0.1) == found(min_wer=0.7) == found(adapter="lyrics") == set()
+    assert found(adapter="base") == found(state="done") == found()
+    assert found(state="queued") == found(state="failed") == found(comparison="f" * 16) == set()
+    assert found(since="2020-01-01T00:00:00Z", until="2100-01-01T00:00:00") == found()
+    assert found(until="2020-01-01T00:00:00+02:00") == found(since="2100-01-01T00:00:00Z") == set()
+
+
+def test_songs_that_wait_are_narrowed_by_the_same_rules(client: TestClient, songs: Songs) -> None:
+    held = hold(songs)
+    ids = [client.post("/v1/songs", json={**SONG, "caption": c}).json()["id"] for c in ("Folk", "jazz")]
+    until(lambda: client.get(f"/v1/songs/{ids[0]}").json()["state"] == "singing")
+
+    def found(query: str) -> list[str]:
+        return [song["id"] for song in client.get(f"/v1/songs?{query}").json()["songs"]]
+
+    assert found("text=FOLK") == found("state=singing") == [ids[0]]
+    assert found("state=queued") == found("text=jaz") == [ids[1]]
+    assert found("adapter=base") == found("judged=false") == ids[::-1]
+    assert found("adapter=lyrics") == found("judged=true") == found("max_wer=1") == found("until=2020-01-01") == []
+    client.delete(f"/v1/songs/{ids[1]}")
+    assert found("state=cancelled") == [ids[1]] and found("") == [ids[0]]
+    held.go.set()
+
+
+@pytest.mark.parametrize(
+    "song_id", ["0123456789abcdef", "nothing", "..%2f..%2fetc", "%2e%2e", "A" * 500, "0" * 33, "%00", "abcdef01%0a"]
+)
+def test_an_unknown_song_is_not_found(client: TestClient, song_id: str) -> None:
+    for what in ("", "/audio", "/attention", "/karaoke", "/events"):
+        problem(client.get(f"/v1/songs/{song_id}{what}"), 404)
+    problem(client.delete(f"/v1/songs/{song_id}"), 404)
+
+
+def test_neither_a_case_twin_nor_a_link_is_a_song(client: TestClient, songs: Songs, tmp_path: Path) -> None:
+    sung = sing(client, seed=0xABC)
+    folder = songs.store.folder
+    (folder / "abcdefabcdef0000").symlink_to(folder / sung["id"])
+    (tmp_path / "secret.txt").write_text("secret")
+    real = folder / "feedfeedfeedfeed"
+    real.mkdir()
+    (real / "song.json").write_text("{}")
+    for name in ("song.flac", "attention.npz"):
+        (real / name).symlink_to(tmp_path / "secret.txt")
+    for song_id in (sung["id"].upper(), "abcdefabcdef0000", "feedfeedfeedfeed"):
+        if song_id == sung["id"]:
+            continue  # an id without letters has no twin
+        for what in ("", "/audio", "/audio?format=wav", "/attention"):
+            answer = client.get(f"/v1/songs/{song_id}{what}")
+            assert "secret" not in problem(answer, 404)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=x", "limit=101", "offset=-1", "offset=99999999999999999999", "max_wer=nan", "min_wer=-1",
+     "min_wer=inf", "state=gone", "adapter=../x", "since=yesterday",
+     "until=0.5", "since=-1700000000", "judged=perhaps", "text=" + "a" * 201],
+)  # fmt: skip
+def test_a_bad_query_is_answered_in_a_sentence(client: TestClient, query: str) -> None:
+    assert query.partition("=")[0] in problem(client.get(f"/v1/songs?{query}"), 422)
+
+
+def test_the_queue_its_places_and_its_limit(random_model: SongModel, tmp_path: Path, judge: FakeJudge) -> None:
+    songs = make_songs(random_model, tmp_path, judge, settings=EngineSettings(max_queue=2))
+    with TestClient(build_app(songs, pages=False), "http://localhost") as client:
+        held = hold(songs)
+        ids = []
+        for _ in range(3):
+            answer = client.post("/v1/songs", json=SONG)
+            assert answer.status_code == 202
+            assert answer.headers["location"] == f"/v1/songs/{answer.json()['id']}"
+            ids.append(answer.json()["id"])
+            until(lambda: client.get(f"/v1/songs/{ids[0]}").json()["state"] == "singing")
+        assert [client.get(f"/v1/songs/{i}").json()["place"] for i in ids] == [0, 1, 2]
+        assert client.get("/healthz").json()["queued"] == 2
+        assert [s["id"] for s in client.get("/v1/songs").json()["songs"]] == ids[::-1]
+        for what in ("audio", "attention", "karaoke"):
+            assert "queued" in problem(client.get(f"/v1/songs/{ids[1]}/{what}"), 409)
+        full = client.post("/v1/songs", json=SONG)
+        assert "2 songs are waiting" in problem(full, 429) and int(full.headers["retry-after"]) >= 1
+        assert "2 songs are waiting" in problem(client.get("/readyz"), 503)
+        # one that waits goes at once, the one being sung at its next step, and the last is sung
+        assert client.delete(f"/v1/songs/{ids[1]}").json()["state"] == "cancelled"
+        songs.cancel(ids[0])
+        held.go.set()
+        until(lambda: client.get(f"/v1/songs/{ids[2]}").json()["state"] == "done")
+        assert [client.get(f"/v1/songs/{i}").json()["state"] for i in ids] == ["cancelled", "cancelled", "done"]
+        assert [s["id"] for s in client.get("/v1/songs").json()["songs"]] == [ids[2]]
+        assert {s["id"] for s in client.get("/v1/songs?state=cancelled").json()["songs"]} == set(ids[:2])
+
+
+def test_a_stored_song_is_deleted(client: TestClient, songs: Songs) -> None:
+    sung = sing(client)
+    settle(client, sung["id"])
+    assert client.delete(f"/v1/songs/{sung['id']}").json() == {"id": sung["id"], "state": "deleted"}
+    assert client.get(f"/v1/songs/{sung['id']}").status_code == 404
+    assert not (songs.store.folder / sung["id"]).exists()
+
+
+def test_a_record_changed_by_hand_harms_no_other(client: TestClient, songs: Songs) -> None:
+    kept = sing(client)
+    settle(client, kept["id"])
+    for number, record in enumerate(
+        ({"id": 3}, {"sampling": [], "request": 1, "judged": "good"}, {"judged": {"state": "judged", "wer": "low"}}, [])
+    ):
+        folder = songs.store.folder / f"{number:016x}"
+        folder.mkdir()
+        (folder / "song.json").write_text(json.dumps(record))
+        (folder / "song.flac").write_bytes(b"fLaC")
+        answer = client.get(f"/v1/songs/{folder.name}")
+        assert answer.status_code == (404 if record == [] else 200)
+    assert kept["id"] in {song["id"] for song in client.get("/v1/songs").json()["songs"]}
+
+
+def test_a_full_disk_fails_that_song_alone(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.songs, "write_bytes_atomically", full)
+        answer = client.post("/v1/songs?wait=true", json=SONG)
+    said = problem(answer, 500)
+    assert answer.json()["state"] == "failed"
+    assert "No space left on device" in said and "free some space" in said and str(tmp_path) not in answer.text
+    told = client.get(f"/v1/songs/{answer.json()['id']}")
+    assert told.json()["state"] == "failed" and str(tmp_path) not in told.text
+    sing(client)
+
+
+def test_waiting_for_a_song_that_is_cancelled_tells_so(client: TestClient, songs: Songs) -> None:
+    held = hold(songs)
+    from threading import Timer
+
+    def cancel() -> None:
+        [job] = [job for job in songs.engine._register.live()]
+        songs.cancel(job.id)
+        held.go.set()
+
+    timer = Timer(0.3, cancel)
+    timer.start()
+    answer = client.post("/v1/songs?wait=true", json=SONG)
+    timer.join()
+    assert "cancelled" in problem(answer, 409) and answer.json()["state"] == "cancelled"
+
+
+def test_an_unknown_adapter_is_named_and_base_never_sings_in_its_stead(client: TestClient, songs: Songs) -> None:
+    answer = client.post("/v1/songs", json={**SONG, "composition": {"ghost": 1}})
+    assert "ghost" in problem(answer, 404) and answer.json()["adapter"] == "ghost"
+    assert client.get("/v1/songs").json()["total"] == 0 and songs.engine.queued == 0
+
+
+def test_no_more_songs_are_taken_while_the_last_ones_are_finished(client: TestClient, songs: Songs) -> None:
+    held = hold(songs)
+    kept = client.post("/v1/songs", json=SONG).json()["id"]
+    songs.refuse()
+    refused = client.post("/v1/songs", json=SONG)
+    problem(refused, 503)
+    assert int(refused.headers["retry-after"]) > 0
+    problem(client.post("/v1/compare", json={**SONG, "compositions": ["base"]}), 503)
+    problem(client.get("/readyz"), 503)
+    assert client.get("/healthz").status_code == 200
+    held.go.set()
+    until(lambda: client.get(f"/v1/songs/{kept}").json()["state"] == "done")

@@ -1,0 +1,80 @@
+"""How one song stands, in plain values: what the API answers and the pages show. Knows jobs and records, no service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.engine import ENDED, Job, State
+from ui.listening import Verdict
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one song stands. ``place``: its place among the songs that wait, from 1; 0 where it does not wait."""
+
+    id: str
+    state: State
+    request: dict[str, Any]
+    step: int = 0
+    steps: int = 0
+    place: int = 0
+    created: str | None = None
+    comparison: str | None = None
+    error: str | None = None
+    judged: Verdict | None = None
+    record: dict[str, Any] | None = None
+
+    @property
+    def going(self) -> bool:
+        """Whether it waits or is being made."""
+        return self.state not in ENDED
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen: sung and judged, or ended otherwise."""
+        return not self.going and (self.judged or {}).get("state") not in ("waiting",)
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "links": links(self.id)}
+
+
+def links(song_id: str) -> dict[str, str]:
+    """Where a song is found over HTTP."""
+    own = f"/v1/songs/{song_id}"
+    return {"self": own, **{part: f"{own}/{part}" for part in ("events", "audio", "attention", "karaoke")}}
+
+
+def of_job(job: Job, place: int) -> Standing:
+    """The standing of a song that is not on disk."""
+    return Standing(
+        job.id,
+        job.state,
+        job.request.model_dump(mode="json", exclude_none=True),
+        job.step,
+        job.steps,
+        place,
+        datetime.fromtimestamp(job.created, UTC).isoformat(timespec="seconds"),
+        job.comparison,
+        job.error,
+    )
+
+
+def of_record(record: Mapping[str, Any], judged: Verdict) -> Standing:
+    """The standing of a stored song. Its record may have been changed by hand: nothing in it is taken for granted."""
+    sampling, request, comparison = record.get("sampling"), record.get("request"), record.get("comparison")
+    steps = sampling.get("steps") if isinstance(sampling, dict) else 0
+    steps = steps if isinstance(steps, int) else 0
+    return Standing(
+        str(record.get("id")),
+        "done",
+        dict(request) if isinstance(request, dict) else {},
+        steps,
+        steps,
+        created=None if record.get("created") is None else str(record["created"]),
+        comparison=None if comparison is None else str(comparison),
+        judged=judged,
+        record=dict(record),
+    )
