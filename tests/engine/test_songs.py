@@ -152,6 +152,12 @@ def test_links_are_not_followed(store: SongStore, tmp_path: Path) -> None:
     assert len(list((tmp_path / "elsewhere" / "00000001").iterdir())) == 2
 
 
+def test_a_folder_copied_by_hand_goes_by_its_own_name(store: SongStore) -> None:
+    store.save("0123456789abcdef", planted_song(), "tiny")
+    shutil.copytree(store.folder / "0123456789abcdef", store.folder / "fedcba9876543210")
+    assert {record["id"] for record in SongStore(store.folder)} == {"0123456789abcdef", "fedcba9876543210"}
+
+
 def test_a_song_never_replaces_another(store: SongStore) -> None:
     store.save("00000001", planted_song(1), "tiny")
     before = store.audio("00000001").read_bytes()
