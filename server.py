@@ -104,6 +104,7 @@ def serve(
             from api.app import build_app
             from api.export_jobs import ExportJobs
             from engine.engine import Engine
+            from engine.request import SongRequest
             from engine.settings import EngineSettings
             from engine.song_model import load_song_model
             from engine.songs import SongStore
@@ -120,6 +121,9 @@ def serve(
                 max_queue=max_queue, max_songs=max_songs, token_budget=token_budget, song_timeout=song_timeout
             )
             songs = Songs(Engine(loaded, store, adapters, settings), store, listener)
+            songs.preview(
+                SongRequest(caption="pop", lyrics="hello")
+            )  # reads the dictionary before anybody waits for it
             exports = ExportJobs(store.folder / "exports", adapters, model)
             app = build_app(songs, access=access, shelf=adapters, exports=exports)
         table = Table.grid(padding=(0, 2))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from bench.memory import resident_memory
 from bench.subjects import MemoryShelf, Subject
 from bench.throughput import requests_of
 from engine.engine import Engine
@@ -41,12 +41,3 @@ def measure_endurance(subject: Subject, songs: int = 500, told: Callable[[], Non
                 if found is not None:
                     resident[sung] = found
     return Endurance(songs, resident)
-
-
-def resident_memory(process: int | str = "self") -> float | None:
-    """Megabytes a process holds now, None where the system does not tell."""
-    try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS")), None)

@@ -25,7 +25,9 @@ def engine(
     subject: Annotated[str, typer.Option(help="tiny, mid or both.")] = "both",
     seconds: Annotated[float, typer.Option(min=2, max=24, help="Length of the songs.")] = 9.0,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each way is measured.")] = 7,
-    clients: Annotated[int, typer.Option(min=0, help="Songs of each number of clients, 0 for none.")] = 48,
+    clients: Annotated[
+        int, typer.Option(min=0, help="Songs of each number of clients, and among others; 0 for no clients.")
+    ] = 48,
     songs: Annotated[int, typer.Option(min=0, help="Songs over which memory is watched, 0 for none.")] = 500,
     out: Annotated[Path, typer.Option(help="JSON file of the figures.")] = Path("outputs/bench-engine.json"),
 ) -> None:
@@ -46,7 +48,7 @@ def engine(
     console, progress, found = Console(width=120), Console(stderr=True), dict[str, Any]()
     for number, make in enumerate(known[subject]):
         measured = _Measurement(make(), seconds, rounds, progress)
-        tables = [measured.passes(), measured.throughput(), measured.switches()]
+        tables = [measured.passes(), measured.throughput(), measured.switches(), measured.exactness(max(5, clients))]
         if number == 0:
             tables += [measured.clients(clients)] if clients else []
             tables += [measured.endurance(songs)] if songs else []
@@ -106,6 +108,19 @@ class _Measurement:
             found = time_switches(self.subject, seconds=self.seconds, rounds=self.rounds)
         self.figures["switches"] = asdict(found)
         return _switch_table(self.subject.name, found)
+
+    def exactness(self, songs: int) -> Table:
+        from bench.exactness import measure_exactness
+
+        with self.progress.status(f"{self.subject.name}: songs among others and alone"):
+            found = measure_exactness(self.subject, songs)
+        self.figures["exactness"] = asdict(found)
+        table = _table(f"{self.subject.name}: {found.songs} songs among others and alone", "latents differ by")
+        table.add_row("median", f"{found.median:.1e}")
+        table.add_row("songs that differ by less than 1e-4", f"{found.within} of {found.songs}")
+        table.add_row("most", f"{found.worst:.1e}")
+        table.add_row("that song alone, from double precision", f"{found.rounding:.1e}")
+        return table
 
     def clients(self, songs: int) -> Table:
         from bench.throughput import time_clients

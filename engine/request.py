@@ -120,6 +120,13 @@ class SongRequest(BaseModel):
             raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
         return self
 
+    def as_json(self) -> dict[str, Any]:
+        """The fields that were given, as :func:`read_request` takes them again."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        if self.attention is None:  # which is another wish than the one that stands where nothing is said
+            given["attention"] = None
+        return given
+
 
 def read_request(fields: Mapping[str, Any]) -> SongRequest:
     """A request from untrusted fields.

@@ -229,14 +229,11 @@ class SongStore:
 
 
 def _describe(song_id: str, song: Song, model: str) -> dict[str, Any]:
-    request = song.request.model_dump(mode="json", exclude_none=True)
-    if song.request.attention is None:  # which is another wish than the one that stands where nothing is said
-        request["attention"] = None
     return {
         "id": song_id,
         "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "model": model,
-        "request": request,
+        "request": song.request.as_json(),
         "plan": None if song.plan is None else song.plan.model_dump(mode="json"),
         "reading": asdict(song.reading),
         "sampling": asdict(song.sampling),

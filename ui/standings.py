@@ -52,7 +52,7 @@ def of_job(job: Job, place: int) -> Standing:
     return Standing(
         job.id,
         job.state,
-        job.request.model_dump(mode="json", exclude_none=True),
+        job.request.as_json(),
         job.step,
         job.steps,
         place,

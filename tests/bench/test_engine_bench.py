@@ -12,6 +12,7 @@ import torch
 
 from bench import engine_cli, subjects
 from bench.endurance import measure_endurance
+from bench.exactness import measure_exactness
 from bench.passes import BARE, time_passes
 from bench.peers import PeftPeer, add_blends, blend_name
 from bench.subjects import MID_SIZE, MemoryShelf, Subject, mid_size, random_adapter
@@ -67,6 +68,11 @@ def test_songs_switches_clients_and_memory_are_measured(subject: Subject) -> Non
     told: list[int] = []
     endured = measure_endurance(subject, 3, lambda: told.append(1))
     assert len(told) == 3 and list(endured.resident) == [3]
+
+
+def test_songs_among_others_are_compared_with_alone_and_with_double_precision(subject: Subject) -> None:
+    found = measure_exactness(subject, 6)
+    assert (found.songs, found.within) == (6, 6) and 0 <= found.median <= found.worst < 1e-4 > found.rounding > 0
 
 
 def test_ways_take_turns_after_a_warm_up() -> None:
