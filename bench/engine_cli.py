@@ -25,9 +25,7 @@ def engine(
     subject: Annotated[str, typer.Option(help="tiny, mid or both.")] = "both",
     seconds: Annotated[float, typer.Option(min=2, max=24, help="Length of the songs.")] = 9.0,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Times each way is measured.")] = 7,
-    clients: Annotated[
-        int, typer.Option(min=0, help="Songs of each number of clients, and among others; 0 for no clients.")
-    ] = 48,
+    clients: Annotated[int, typer.Option(min=0, help="Songs of each number of clients, 0 for none.")] = 48,
     songs: Annotated[int, typer.Option(min=0, help="Songs over which memory is watched, 0 for none.")] = 500,
     out: Annotated[Path, typer.Option(help="JSON file of the figures.")] = Path("outputs/bench-engine.json"),
 ) -> None:
@@ -48,7 +46,13 @@ def engine(
     console, progress, found = Console(width=120), Console(stderr=True), dict[str, Any]()
     for number, make in enumerate(known[subject]):
         measured = _Measurement(make(), seconds, rounds, progress)
-        tables = [measured.passes(), measured.throughput(), measured.switches(), measured.exactness(max(5, clients))]
+        tables = [
+            measured.passes(),
+            measured.throughput(),
+            measured.switches(),
+            measured.exactness(48 if number == 0 else 12),
+        ]
+        tables += [measured.shares()]
         if number == 0:
             tables += [measured.clients(clients)] if clients else []
             tables += [measured.endurance(songs)] if songs else []
@@ -109,6 +113,17 @@ class _Measurement:
         self.figures["switches"] = asdict(found)
         return _switch_table(self.subject.name, found)
 
+    def shares(self) -> Table:
+        from bench.profile import profile_pass
+
+        with self.progress.status(f"{self.subject.name}: where the time goes"):
+            found = profile_pass(self.subject, seconds=self.seconds)
+        self.figures["shares"] = asdict(found)
+        table = _table(f"{self.subject.name}: a pass of {found.rows} rows with blends", "share of its time")
+        for kind, share in found.shares.items():
+            table.add_row(kind, f"{100 * share:.0f} %")
+        return table
+
     def exactness(self, songs: int) -> Table:
         from bench.exactness import measure_exactness
 
@@ -152,7 +167,8 @@ class _Measurement:
 def _switch_table(name: str, found: SwitchCosts) -> Table:
     table = _table(f"{name}: switching the composition", "milliseconds")
     table.add_row(f"a step of {found.songs} songs", f"{found.step:.0f}")
-    table.add_row("what a first pass takes longer, row by row", f"{found.rows:.1f}")
+    table.add_row("what a first pass takes longer, stacked beside the loop", f"{found.rows:.1f}")
+    table.add_row("stacking, beside the loop", f"{found.stacking:.1f}")
     table.add_row("what a first pass takes longer, folded beside the loop", f"{found.folded:.1f}")
     table.add_row("folding, beside the loop", f"{found.folding:.1f}")
     table.add_row("diffusers set_adapters", f"{found.set_adapters:.1f}")

@@ -70,13 +70,13 @@ class Conversation:
                 raise Fault(f"{asked} answered {status} with something that is no problem: {answer.text[:300]}")
 
     async def post(self, path: str, fields: dict[str, Any]) -> tuple[dict[str, Any], float]:
-        """Ask for songs and wait, as long as told, while the queue is full; the answer, and when it was asked for.
+        """Ask for songs and wait, as long as told, while the queue is full; the answer, and when it was first asked.
 
         Raises:
             Stopped: the run is over.
         """
+        asked = time.monotonic()
         while not self.stop.is_set():
-            asked = time.monotonic()
             answer = await self.ask("POST", path, 202, 429, json=fields)
             if answer.status_code == 202:
                 found: dict[str, Any] = answer.json()

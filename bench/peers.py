@@ -7,6 +7,7 @@ equally long ones with peft's mixed batches, one adapter name per row, in which 
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -39,7 +40,9 @@ class PeftPeer:
     def add(self, name: str, weights: AdapterWeights) -> None:
         """Inject one adapter."""
         settings = {k: v for k, v in peft_config(weights).items() if k != "peft_type"}
-        self.transformer.add_adapter(peft.LoraConfig(**settings), adapter_name=name)
+        with warnings.catch_warnings():  # that there is more than one adapter, which is meant
+            warnings.simplefilter("ignore")
+            self.transformer.add_adapter(peft.LoraConfig(**settings), adapter_name=name)
         tensors = {key.removeprefix("base_model.model."): t for key, t in peft_tensors(weights).items()}
         peft.set_peft_model_state_dict(self.transformer, tensors, adapter_name=name)
         self.transformer.eval().requires_grad_(False)

@@ -1,7 +1,7 @@
 """What it costs to sing the next song with other adapters, beside ``set_adapters`` and ``load_lora_weights``.
 
-Of ours it is the pass with a composition never sung before, less the next one; both ways, row by row among others, and
-folded for a batch that agrees, which the engine does beside its loop while it prepares a song.
+Of ours it is the pass with a composition never sung before, less the next one; both ways, stacked for rows of different
+compositions, and folded for a batch that agrees. Stacks and folds are made beside the loop, while a song is prepared.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class SwitchCosts:
     songs: int
     step: float
     rows: float
+    stacking: float
     folded: float
     folding: float
     set_adapters: float
@@ -49,7 +50,9 @@ def time_switches(
         rows = [singer.prepare(request).row() for request in requests]
     names = sorted(subject.adapters)[:4]
     peer = PeftPeer(subject)
-    spent: dict[str, list[float]] = {name: [] for name in ("step", "rows", "folded", "folding", "set_adapters", "load")}
+    kinds = ("step", "rows", "stacking", "folded", "folding", "set_adapters", "load")
+    spent: dict[str, list[float]] = {name: [] for name in kinds}
+    mixer = singer.transformer.mixer
 
     @torch.inference_mode()
     def passing(given: list[Row]) -> float:
@@ -67,11 +70,11 @@ def time_switches(
             voices = singer.bank.voices(fresh)
             mixed = [replace(row, voices=voices if place % 2 else ()) for place, row in enumerate(rows)]
             alike = [replace(row, voices=voices) for row in rows]
-            singer.transformer.mixer._stacks.clear()
-            singer.transformer.mixer._folds.clear()
+            mixer.prune(set())
             found = {
+                "stacking": _took(partial(mixer.anticipate, [row.voices for row in mixed])),
                 "rows": passing(mixed) - passing(mixed),
-                "folding": _took(partial(singer.transformer.mixer.fold, voices)),
+                "folding": _took(partial(mixer.anticipate, [voices])),
                 "folded": passing(alike) - passing(alike),
                 "step": passing(alike),
                 "set_adapters": _took(partial(peer.switch, fresh)),
@@ -87,6 +90,7 @@ def time_switches(
         songs,
         median["step"],
         median["rows"],
+        median["stacking"],
         median["folded"],
         median["folding"],
         median["set_adapters"],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
 from diffusers.models.embeddings import apply_rotary_emb
 
 
@@ -79,7 +79,7 @@ class SelfAttention:
 
     def __init__(self, frame: Frame, sliding: bool) -> None:
         self.frame, self.sliding = frame, sliding
-        self._attention_backend = None
+        self._attention_backend = AttentionBackendName.NATIVE  # others take no mask, or leave the window to us
         self._parallel_config = None
 
     def __call__(
@@ -107,7 +107,7 @@ class CrossAttention:
 
     def __init__(self, frame: Frame, layer: int) -> None:
         self.frame, self.layer = frame, layer
-        self._attention_backend = None
+        self._attention_backend = AttentionBackendName.NATIVE  # others take no mask, or leave the window to us
         self._parallel_config = None
 
     def __call__(
@@ -150,7 +150,13 @@ def _attend(
     attn: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
 ) -> torch.Tensor:
     out: torch.Tensor = dispatch_attention_fn(
-        query, key, value, attn_mask=mask, scale=attn.scaling, enable_gqa=attn.heads != attn.kv_heads
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        scale=attn.scaling,
+        enable_gqa=attn.heads != attn.kv_heads,
+        backend=AttentionBackendName.NATIVE,
     )
     return out.flatten(2, 3).to(query.dtype)
 

@@ -7,6 +7,7 @@ whatever happens to the shelf meanwhile. The transformer's own weights are only 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,10 @@ from adapters.base import Base
 from adapters.composition import Composition
 from adapters.weights import AdapterWeights, LowRank
 
-#: Adapters kept in memory although no song uses them.
-KEPT_ADAPTERS = 32
+#: Adapters kept in memory although no song uses them, and the bytes they may take; the latest is always kept.
+KEPT_ADAPTERS, KEPT_BYTES = 32, 2 << 30
+log = logging.getLogger(__name__)
+
 #: What never changes from step to step is computed when a song is prepared, and by no forward pass.
 _PREPARED = ("condition_embedder", ".cross_attn.to_k", ".cross_attn.to_v")
 
@@ -51,6 +54,11 @@ class Change:
     up: torch.Tensor | None = None
     dense: torch.Tensor | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its matrices."""
+        return sum(matrix.nbytes for matrix in (self.down, self.up, self.dense) if matrix is not None)
+
     def delta(self) -> torch.Tensor:
         """The change of the weight matrix, [out, in] float32."""
         if self.dense is not None:
@@ -73,6 +81,11 @@ class LoadedAdapter:
     name: str
     fingerprint: str
     changes: Mapping[str, Change]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its matrices."""
+        return sum(change.nbytes for change in self.changes.values())
 
 
 #: Adapters with their weights, in order of their names; none is the base model.
@@ -113,7 +126,11 @@ class AdapterBank:
         """Drop adapters that are no longer on the shelf; those still kept for songs to come."""
         with self._lock:
             if self._kept and self.shelf is not None:
-                there = set(self.shelf.names())
+                try:
+                    there = set(self.shelf.names())
+                except OSError as error:  # too many open files, for example: what is there is known another time
+                    log.warning("the shelf of adapters cannot be looked at: %s", error)
+                    there = set(self._kept)
                 for gone in [name for name in self._kept if name not in there]:
                     del self._kept[gone]
             return {adapter for _, adapter in self._kept.values()}
@@ -131,7 +148,9 @@ class AdapterBank:
         loaded = LoadedAdapter(name, fingerprint(weights), {n: self._change(n, layer) for n, layer in weights.items()})
         with self._lock:
             self._kept[name] = (revision, loaded)
-            while len(self._kept) > KEPT_ADAPTERS:
+            while len(self._kept) > KEPT_ADAPTERS or (
+                len(self._kept) > 1 and sum(adapter.nbytes for _, adapter in self._kept.values()) > KEPT_BYTES
+            ):
                 self._kept.popitem(last=False)
         return loaded
 

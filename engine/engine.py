@@ -53,8 +53,10 @@ class Engine:
         self._changed = threading.Condition()
         self._accepting, self._closing = True, False
         self._preparers = Workers("preparing", 1, self._take_queued, self._prepare)
-        self._finisher = Finisher(self._register, store, model.name)
-        self._decoders = Workers("decoding", self.settings.decoders, self._take_sung, self._decode)
+        finisher = Finisher(self._register, store, model.name)
+        self._decoders = Workers(
+            "decoding", self.settings.decoders, self._take_sung, lambda job: finisher.finish(job, self.singer)
+        )
         self._singing = threading.Thread(target=self._sing, name="choirmaster-singing", daemon=True)
         self._watchdog = Watchdog(self._register, self.settings.song_timeout, [self._preparers, self._decoders])
         self._singing.start()
@@ -104,6 +106,10 @@ class Engine:
         job._cancel.set()
         with self._changed:
             waiting = job.state == "queued"
+            for line in (self._queue, self._ready):
+                if job in line:
+                    line.remove(job)
+                    job.generation = None
             self._changed.notify_all()
         if waiting:
             self._register.end(job, "cancelled", "the song was cancelled before it was sung")
@@ -136,12 +142,13 @@ class Engine:
 
     def refuse(self) -> None:
         """Take no more songs; those accepted are finished."""
-        self._accepting = False
+        with self._changed:  # nobody is half accepted afterwards
+            self._accepting = False
 
     def drain(self, timeout: float) -> bool:
         """Take no more songs and wait until those accepted have ended; False where the time ran out."""
-        self.refuse()
         deadline = time.monotonic() + timeout
+        self.refuse()
         jobs = self._register.live()
         return all([job.wait(max(0.0, deadline - time.monotonic())) for job in jobs])
 
@@ -168,7 +175,10 @@ class Engine:
         self.close()
 
     def _submit(self, requests: Sequence[SongRequest], comparison: str | None) -> list[Job]:
-        jobs = [Job(secrets.token_hex(8), r, self.singer.sampling(r).steps, comparison) for r in requests]
+        jobs = [
+            Job(secrets.token_hex(8), r, self.singer.sampling(r).steps, comparison, place if comparison else None)
+            for place, r in enumerate(requests)
+        ]
         with self._changed:
             if not self._accepting or self._closing:
                 raise EngineClosed()
@@ -197,23 +207,22 @@ class Engine:
         job.deadline = time.monotonic() + self.settings.song_timeout
         try:
             generation = self.singer.prepare(job.request)
-            if all(other.request.composition == job.request.composition for other in self._register.live()):
-                self.singer.anticipate(generation)
         except Exception as error:
             self._register.fail(job, error)
             return
+        with self._changed:
+            mates = [mate.generation for mate in (*self._running, *self._ready) if mate.generation is not None]
+        self.singer.anticipate([*mates, generation])
         with self._changed:
             if not job.unwanted:
                 job.generation, job.deadline = generation, None
                 self._ready.append(job)
             self._changed.notify_all()
 
-    # --- singing
-
     def _sing(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._running or self._ready)
+                self._changed.wait_for(lambda: self._closing or self._running or (self._ready and self._has_room()))
                 if self._closing:
                     return
                 joined = self._join()
@@ -223,20 +232,12 @@ class Engine:
                 self._leave(job)
                 self._register.end(job, "cancelled", "the song was cancelled")
             if self._running:
-                self._tick()
-
-    def _tick(self) -> None:
-        try:
-            self.loop.tick(self._running, self._stepped, self._register.counters.ticked)
-        except Exception as error:  # of our own, not of a song; whoever is being sung cannot be helped
-            for job in list(self._running):
-                self._leave(job)
-                self._register.fail(job, error)
+                self.loop.tick(self._running, self._stepped, self._register.counters.ticked)
 
     def _join(self) -> list[Job]:
-        """Move what is ready into the loop, while there is room in it and decoding keeps up; the condition is held."""
+        """Move what is ready into the loop; the condition is held."""
         joined = []
-        while self._ready and len(self._running) + len(self._sung) < max(1, self.settings.max_songs):
+        while self._ready and self._has_room():
             job = self._ready.popleft()
             if job.unwanted or not self._register.move(job, "singing"):
                 job.generation = None
@@ -247,10 +248,13 @@ class Engine:
         self._changed.notify_all()
         return joined
 
+    def _has_room(self) -> bool:
+        """Whether one more song may join: there are not too many in the loop, and decoding keeps up."""
+        return len(self._running) + len(self._sung) < max(1, self.settings.max_songs)
+
     def _joined(self, job: Job) -> None:
         assert job.generation is not None
-        seconds = round(job.generation.length / self.model.frame_rate, 3)
-        job.events.append("singing", {"steps": job.steps, "seconds": seconds, **job.generation.describe()})
+        job.events.append("singing", job.generation.describe(self.model.frame_rate))
         self._register.tell(job)
 
     def _stepped(self, job: Job, outcome: Step | Exception) -> None:
@@ -271,6 +275,8 @@ class Engine:
                 with self._changed:
                     self._sung.append(job)
                     self._changed.notify_all()
+            else:
+                job.generation = None
 
     def _leave(self, job: Job, keep: bool = False) -> None:
         """Take a song out of the loop; ``keep`` what there is of it, to be decoded."""
@@ -292,6 +298,3 @@ class Engine:
             job = self._sung.popleft()
             self._changed.notify_all()
             return job
-
-    def _decode(self, job: Job) -> None:
-        self._finisher.finish(job, self.singer)

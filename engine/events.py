@@ -19,8 +19,10 @@ Kind = Literal["queued", "singing", "step", "decoding", "done", "judged", "faile
 
 #: Events kept of one song: the most steps there can be, and some more.
 EVENTS_KEPT = 256
-#: Attention maps kept among them, each up to about a megabyte.
-FRAMES_KEPT = 8
+#: Attention maps kept among them, and the bytes they may take; the latest is always kept.
+FRAMES_KEPT, FRAME_BYTES_KEPT = 8, 16 << 20
+#: After these nothing is sung any more.
+_LAST: frozenset[Kind] = frozenset({"failed", "cancelled", "judged"})
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,18 @@ class EventLog:
         self._last = 0
         self._lock = threading.Lock()
 
-    def append(self, kind: Kind, data: dict[str, Any] | None = None, frame: AttentionFrame | None = None) -> SongEvent:
-        """Add an event and wake the listeners."""
+    def append(self, kind: Kind, data: dict[str, Any] | None = None, frame: AttentionFrame | None = None) -> None:
+        """Add an event and wake the listeners; no effect after the last event there can be."""
         with self._lock:
+            if self._events and self._events[-1].kind in _LAST:
+                return
             self._last += 1
-            event = SongEvent(self._last, kind, data or {}, frame)
-            self._events.append(event)
+            self._events.append(SongEvent(self._last, kind, data or {}, frame))
             listeners = list(self._listeners)
         if frame is not None:
-            self.drop_frames(FRAMES_KEPT)
+            self.drop_frames(FRAMES_KEPT, FRAME_BYTES_KEPT)
         for listener in listeners:
             listener()
-        return event
 
     def since(self, last_id: int = 0) -> list[SongEvent]:
         """Events after the one of this number, oldest first, as far as they are still kept."""
@@ -72,9 +74,20 @@ class EventLog:
 
         return stop
 
-    def drop_frames(self, kept: int = 0) -> None:
-        """Drop all attention maps but the latest ``kept``; the events stay."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the attention maps that are kept."""
         with self._lock:
-            holding = [place for place, event in enumerate(self._events) if event.frame is not None]
-            for place in holding[: max(0, len(holding) - kept)]:
-                self._events[place] = replace(self._events[place], frame=None)
+            return sum(event.frame.nbytes for event in self._events if event.frame is not None)
+
+    def drop_frames(self, most: int = 0, most_bytes: int = 0) -> None:
+        """Drop all attention maps but the latest ``most``, of at most so many bytes together; the events stay."""
+        with self._lock:
+            kept = size = 0
+            for place in range(len(self._events) - 1, -1, -1):
+                event = self._events[place]
+                if event.frame is None:
+                    continue
+                kept, size = kept + 1, size + event.frame.nbytes
+                if kept > most or (kept > 1 and size > most_bytes):
+                    self._events[place] = replace(event, frame=None)

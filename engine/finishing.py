@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from engine.errors import Cancelled
 from engine.jobs import Job
 from engine.register import Register
@@ -24,13 +26,19 @@ class Finisher:
             song = singer.finish(generation)
             _check_wanted(job)
             if self._store is not None:
-                extra = {"comparison": job.comparison} if job.comparison else None
-                self._store.save(job.id, song, self._model, extra)
+                self._store.save(job.id, song, self._model, _within(job))
         except Exception as error:
             self._register.fail(job, error)
         else:
             if not self._register.end(job, "done", None, song) and self._store is not None:
                 self._store.delete(job.id)  # it timed out while it was being written
+
+
+def _within(job: Job) -> dict[str, Any]:
+    """What a song's JSON says of the comparison it is part of."""
+    if job.comparison is None:
+        return {}
+    return {"comparison": job.comparison, "comparison_place": job.place_in_comparison}
 
 
 def _check_wanted(job: Job) -> None:

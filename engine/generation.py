@@ -79,13 +79,19 @@ class Generation:
         """Layer and head of the maps in ``frames``, in their order."""
         return [(layer, head) for layer, heads in self.heads.items() for head in heads]
 
-    def describe(self) -> dict[str, Any]:
-        """What a listener needs to read the maps: heads, words and lyric tokens."""
+    def describe(self, frame_rate: float) -> dict[str, Any]:
+        """What is sung, and what a listener needs to read its maps: heads, words and lyric tokens."""
         tokens = [
             {"text": token.text, "kind": token.kind.name.lower(), "word": token.word, "line": token.line}
             for token in self.lyric_map.tokens
         ]
-        return {"heads": [list(pair) for pair in self.shown], "words": list(self.lyric_map.words), "tokens": tokens}
+        return {
+            "steps": self.sampling.steps,
+            "seconds": round(self.length / frame_rate, 3),
+            "heads": [list(pair) for pair in self.shown],
+            "words": list(self.lyric_map.words),
+            "tokens": tokens,
+        }
 
     def row(self) -> Row:
         """The song as the next forward pass takes it."""
@@ -103,7 +109,7 @@ class Generation:
         """Take one Euler step along a velocity; the maps of the step, where they were wanted.
 
         Raises:
-            SongError: the song became not-a-number; it then is as it was.
+            SongError: the song became not-a-number; its latents and step then are as they were.
         """
         size = self._times[self.step + 1] - self._times[self.step]
         latents = self.latents + size * guided(velocity.asked, velocity.unasked, self.sampling, self._momentum)

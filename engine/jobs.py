@@ -23,13 +23,15 @@ ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 class Job:
     """One requested song. Read it from any thread; only the engine writes it.
 
-    ``created`` is seconds since 1970; ``comparison`` the id of the comparison it is part of.
+    ``created`` is seconds since 1970; ``comparison`` the id of the comparison it is part of, ``place_in_comparison``
+    its place there, from 0.
     """
 
     id: str
     request: SongRequest
     steps: int
     comparison: str | None = None
+    place_in_comparison: int | None = None
     state: State = "queued"
     step: int = 0
     song: Song | None = None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 import torch
 
-from engine.errors import ChoirmasterError
+from engine.failures import is_out_of_memory
 from engine.jobs import Job
 from engine.scheduling import choose_batch
 from engine.settings import EngineSettings
@@ -39,32 +40,42 @@ class DenoisingLoop:
         """Let the batch that is due take its next step.
 
         Args:
-            told: the outcome of each of its songs, once all are known.
+            jobs: all songs in the loop, oldest first; ``told`` may take songs out of it.
+            told: the outcome of each song of the batch, once all are known; of all songs, where the loop itself failed.
             counted: rows of the pass and seconds it took.
         """
-        batch = choose_batch(jobs, _size, self.budget)
-        self._turn += 1
-        started = time.monotonic()
-        outcomes = self._step(batch)
-        counted(sum(_size(job)[0] for job in batch), time.monotonic() - started)
-        for job, outcome in zip(batch, outcomes, strict=True):
-            job.turn = self._turn
-            told(job, outcome)
+        try:
+            batch = choose_batch(jobs, _size, self.budget, self.settings.most_padding)
+            self._turn += 1
+            started = time.monotonic()
+            outcomes = self._step(batch)
+            counted(sum(_size(job)[0] for job in batch), time.monotonic() - started)
+            for job, outcome in zip(batch, outcomes, strict=True):
+                job.turn = self._turn
+                told(job, outcome)
+        except Exception as error:  # of our own, not of a song; whoever is being sung cannot be helped
+            for job in list(jobs):
+                told(job, error)
 
     def _step(self, batch: Sequence[Job]) -> list[Step | Exception]:
+        failure: Exception
         try:
             found = self.singer.step([job.generation for job in batch if job.generation is not None])
         except Exception as error:
-            if is_out_of_memory(error):
-                self._shrink(batch)
-            if len(batch) == 1:
-                return [error]
-            log.warning("a pass of %d songs failed and is made again one by one: %s", len(batch), error)
-            return [self._step([job])[0] for job in batch]
-        self._good += 1
-        if self._good >= RECOVERY_TICKS and self.budget < self.settings.token_budget:
-            self.budget, self._good = min(2 * self.budget, self.settings.token_budget), 0
-        return found
+            failure = error
+        else:
+            self._good += 1
+            if self._good >= RECOVERY_TICKS and self.budget < self.settings.token_budget:
+                self.budget, self._good = min(2 * self.budget, self.settings.token_budget), 0
+            return found
+        # Else the frames of the pass that failed would keep all it had in memory while the songs are tried again.
+        traceback.clear_frames(failure.__traceback__)
+        if len(batch) == 1:
+            return [failure]
+        if is_out_of_memory(failure):
+            self._shrink(batch)
+        log.warning("a pass of %d songs failed and is made again one by one: %s", len(batch), failure)
+        return [self._step([job])[0] for job in batch]
 
     def _shrink(self, batch: Sequence[Job]) -> None:
         sizes = [_size(job) for job in batch]
@@ -77,19 +88,3 @@ class DenoisingLoop:
 def _size(job: Job) -> tuple[int, int]:
     assert job.generation is not None
     return job.generation.rows, job.generation.length
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is a lack of memory, of the machine or of an accelerator."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and "allocate memory" in str(error)
-    )
-
-
-def describe_failure(error: BaseException) -> str:
-    """Why a song failed, in a sentence for the person who asked for it."""
-    if isinstance(error, ChoirmasterError):
-        return str(error)
-    if is_out_of_memory(error):
-        return "there was not enough memory for this song: ask for a shorter one"
-    return f"the song failed ({type(error).__name__}: {str(error)[:200]}); the log has the details"

@@ -7,6 +7,7 @@ runs, the layers concerned compute by other means; no weight of the transformer 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,9 @@ import torch
 from torch.nn import functional
 
 from engine.bank import AdapterBank, LoadedAdapter, Voices, summed, touched
+from engine.failures import is_out_of_memory
+
+log = logging.getLogger(__name__)
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 #: Stacks kept of sets of adapters that sang together lately.
@@ -81,14 +85,26 @@ class Mixer:
         if not any(rows):
             return {}
         if fold and all(row == rows[0] for row in rows):
-            return {name: _folded(self.bank, name, weight) for name, weight in self.fold(rows[0]).items()}
-        adapters = tuple(dict.fromkeys(adapter for row in rows for adapter, _ in row))
-        stack = self._stack(tuple(sorted(adapters, key=lambda a: (a.name, id(a)))))
-        return _Pass(self.bank, stack, rows).forwards()
+            try:
+                return {name: _folded(self.bank, name, weight) for name, weight in self.fold(rows[0]).items()}
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                log.warning("there is no memory to fold a composition, which is stacked instead: %s", error)
+        return _Pass(self.bank, self._stack({adapter for row in rows for adapter, _ in row}), rows).forwards()
+
+    def anticipate(self, rows: Sequence[Voices]) -> None:
+        """Make what a pass of such rows will want, before it does."""
+        if not any(rows):
+            return
+        if all(row == rows[0] for row in rows):
+            self.fold(rows[0])
+        else:
+            self._stack({adapter for row in rows for adapter, _ in row})
 
     @torch.no_grad()
     def fold(self, voices: Voices) -> dict[str, torch.Tensor]:
-        """Whole weights of a composition by layer, kept for passes to come; may be made before they are needed."""
+        """Whole weights of a composition by layer, kept for passes to come."""
         with self._lock:
             if voices in self._folds:
                 self._folds.move_to_end(voices)
@@ -104,12 +120,16 @@ class Mixer:
                 self._folds.popitem(last=False)
         return folded
 
-    def _stack(self, adapters: tuple[LoadedAdapter, ...]) -> _Stack:
+    def _stack(self, wanted: set[LoadedAdapter]) -> _Stack:
+        """A stack of these adapters. One that holds a few more serves too: songs leave, and others of them come."""
         with self._lock:
-            if adapters in self._stacks:
+            serving = [kept for kept in self._stacks if wanted <= set(kept) and len(kept) <= 2 * len(wanted)]
+            if serving:
+                adapters = min(serving, key=len)
                 self._stacks.move_to_end(adapters)
                 return self._stacks[adapters]
-        stack = _build(adapters)
+        adapters = tuple(sorted(wanted, key=lambda adapter: (adapter.name, id(adapter))))
+        stack = _build(adapters, next(iter(self.bank.modules.values())).weight.device)
         with self._lock:
             self._stacks[adapters] = stack
             while len(self._stacks) > KEPT_STACKS:
@@ -127,6 +147,8 @@ class _Pass:
         for number, row in enumerate(rows):
             for adapter, weight in row:
                 self.weights[number, place[adapter]] += weight
+        like = next(iter(bank.modules.values())).weight
+        self._there = self.weights.to(like)  # one copy to the device for the whole pass
         self._columns: dict[str, torch.Tensor] = {}
         self._input: torch.Tensor | None = None
         self._group = ""
@@ -155,8 +177,7 @@ class _Pass:
         """``(x down^T) * w`` of all columns of a group, [rows * frames, columns]."""
         product = functional.linear(x, self.stack.downs[group])
         if group not in self._columns:
-            owners = self.stack.owners[group]
-            self._columns[group] = self.weights[:, owners].to(device=x.device, dtype=x.dtype)
+            self._columns[group] = self._there[:, self.stack.owners[group]]
         weights = self._columns[group][: len(x)]  # [rows, columns]
         product *= weights if x.ndim == 2 else weights[:, None]
         return product.view(-1, product.shape[-1])
@@ -185,7 +206,7 @@ def _group(name: str) -> str:
     return name
 
 
-def _build(adapters: tuple[LoadedAdapter, ...]) -> _Stack:
+def _build(adapters: tuple[LoadedAdapter, ...], device: torch.device) -> _Stack:
     groups: dict[str, str] = {}
     downs: dict[str, list[torch.Tensor]] = {}
     owners: dict[str, list[int]] = {}
@@ -210,6 +231,6 @@ def _build(adapters: tuple[LoadedAdapter, ...]) -> _Stack:
         adapters,
         groups,
         {group: torch.cat(found) for group, found in downs.items() if found},
-        {group: torch.tensor(owned) for group, owned in owners.items()},
+        {group: torch.tensor(owned, device=device) for group, owned in owners.items()},
         parts,
     )

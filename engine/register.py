@@ -11,17 +11,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from engine.errors import Cancelled, ChoirmasterError
+from engine.errors import Cancelled, ChoirmasterError, TimedOut
 from engine.events import Kind
+from engine.failures import describe_failure
 from engine.jobs import ENDED, Job, State
-from engine.loop import describe_failure
 from engine.song import Song
 from engine.statistics import Counters
 
 #: Ended jobs are remembered; older ones are forgotten.
 REMEMBERED_JOBS = 128
-#: Bytes of sound kept of ended jobs whose songs are stored.
-REMEMBERED_SOUND = 64 << 20
+#: Bytes of sound and attention maps kept of ended jobs whose songs are stored.
+REMEMBERED_BYTES = 64 << 20
 
 _KINDS: dict[State, Kind] = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
 
@@ -41,7 +41,7 @@ class Register:
 
     @property
     def pace(self) -> float:
-        """Seconds between two songs that end, lately; 0 before the second."""
+        """Seconds between two songs that are done, lately; 0 before the second."""
         return self._pace
 
     def add(self, job: Job) -> None:
@@ -51,10 +51,10 @@ class Register:
             ended = [j for j in self._jobs.values() if j.state in ENDED]
             for old in ended[: max(0, len(ended) - REMEMBERED_JOBS)]:
                 del self._jobs[old.id]
-            sound = 0
+            kept = 0
             for old in reversed(ended):
-                sound += old.song.audio.nbytes if old.song is not None else 0
-                if self._stored and sound > REMEMBERED_SOUND:
+                kept += (0 if old.song is None else old.song.nbytes) + old.events.nbytes
+                if self._stored and kept > REMEMBERED_BYTES:
                     old.song = None
                     old.events.drop_frames()
 
@@ -84,17 +84,19 @@ class Register:
                 job.state = state
             return not job.ended
 
-    def end(self, job: Job, state: State, error: str | None, song: Song | None = None) -> bool:
+    def end(
+        self, job: Job, state: State, error: str | None, song: Song | None = None, *, timed_out: bool = False
+    ) -> bool:
         """End a job, once; False where it has ended already."""
         with self._lock:
             if job.ended:
                 return False
-            job.song, job.error, job.state = song, error, state
-            now = time.monotonic()
-            if self._latest_end:
-                self._pace = 0.8 * self._pace + 0.2 * min(60.0, now - self._latest_end)
-            self._latest_end = now
-            self.counters.ended("timeout" if job.timed_out else state, list(job.request.composition))
+            job.timed_out, job.song, job.error, job.state = timed_out, song, error, state
+            if state == "done":
+                self._paced()
+            self.counters.ended("timeout" if timed_out else state, list(job.request.composition))
+        if song is None:  # nobody looks at maps of a song that never was
+            job.events.drop_frames()
         about = {"error": error} if song is None else {"seconds": round(song.seconds, 3)}
         job.events.append(_KINDS[state], about)
         self.tell(job)
@@ -108,7 +110,14 @@ class Register:
             return
         if not isinstance(error, ChoirmasterError):  # one song's failure must not end the engine
             log.error("song %s failed", job.id, exc_info=error)
-        self.end(job, "failed", describe_failure(error))
+        self.end(job, "failed", describe_failure(error), timed_out=isinstance(error, TimedOut))
+
+    def _paced(self) -> None:
+        now = time.monotonic()
+        if self._latest_end:
+            between = min(60.0, now - self._latest_end)
+            self._pace = 0.8 * self._pace + 0.2 * between if self._pace else between
+        self._latest_end = now
 
     def tell(self, job: Job) -> None:
         """Tell the listeners that something about a job has changed."""

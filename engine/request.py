@@ -121,7 +121,7 @@ class SongRequest(BaseModel):
         return self
 
     def as_json(self) -> dict[str, Any]:
-        """The fields that were given, as :func:`read_request` takes them again."""
+        """All fields that have a value, as :func:`read_request` takes them again."""
         given = self.model_dump(mode="json", exclude_none=True)
         if self.attention is None:  # which is another wish than the one that stands where nothing is said
             given["attention"] = None

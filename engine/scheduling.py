@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-#: Share of a batch that may be padding.
-MOST_PADDING = 0.2
-
 
 class Waiting(Protocol):
     """A song that waits for its next step; ``turn`` grows with every step of any song."""
@@ -18,11 +15,13 @@ class Waiting(Protocol):
 T = TypeVar("T", bound=Waiting)
 
 
-def choose_batch(songs: Sequence[T], size: Callable[[T], tuple[int, int]], budget: int) -> list[T]:
+def choose_batch(
+    songs: Sequence[T], size: Callable[[T], tuple[int, int]], budget: int, most_padding: float = 0.2
+) -> list[T]:
     """The next batch out of ``songs``, which come oldest first.
 
     The song that has waited longest leads, whatever its size; others follow, oldest first, while rows times the longest
-    of them stays within ``budget`` and padding within :data:`MOST_PADDING`.
+    of them stays within ``budget`` and the share of padding within ``most_padding``.
 
     Args:
         size: rows and frames of a song.
@@ -38,7 +37,7 @@ def choose_batch(songs: Sequence[T], size: Callable[[T], tuple[int, int]], budge
             continue
         more, frames = size(song)
         total = (rows + more) * max(longest, frames)
-        if total <= budget and real + more * frames >= (1 - MOST_PADDING) * total:
+        if total <= budget and real + more * frames >= (1 - most_padding) * total:
             batch.append(song)
             rows, longest, real = rows + more, max(longest, frames), real + more * frames
     return batch

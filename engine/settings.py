@@ -10,7 +10,9 @@ class EngineSettings:
     """Limits of one engine.
 
     ``token_budget`` bounds one forward pass, in latent frames times rows with padding counted; one song always fits,
-    whatever its length. ``song_timeout`` counts from a song's first step until it is decoded.
+    whatever its length. ``most_padding``: share of a pass that may be padding; more of it makes larger batches, which
+    pays where rows cost little, as on a GPU. ``song_timeout`` bounds a song's preparation, and again all that follows
+    from when it joins the others until it is stored.
     """
 
     # waiting
@@ -19,6 +21,7 @@ class EngineSettings:
     # singing
     max_songs: int = 16
     token_budget: int = 24_000
+    most_padding: float = 0.2
     song_timeout: float = 600.0
     # decoding
     decoders: int = 1

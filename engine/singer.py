@@ -5,6 +5,7 @@ Songs that step together do not feel each other. Knows no queue, no files and no
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,12 +18,12 @@ import torch
 from engine.bank import AdapterBank, Shelf
 from engine.conditioning import Condition, encode_condition
 from engine.denoising import Sampling
-from engine.errors import Cancelled, RequestError, UnknownAdapter
+from engine.errors import Cancelled, RequestError, SongError, UnknownAdapter
 from engine.forward import Transformer
 from engine.generation import Generation
 from engine.genres import CaptionReading, read_caption
 from engine.karaoke import align_words
-from engine.lyric_map import map_lyrics
+from engine.lyric_map import LyricMap, map_lyrics
 from engine.plan import MIN_NOTE_FRAMES, Plan, plan_latents
 from engine.planning import plan_song
 from engine.request import SongRequest
@@ -31,6 +32,9 @@ from engine.song_model import SongModel
 
 #: Seconds of a song of the real model when no duration is asked for.
 UNPLANNED_SECONDS = 60.0
+
+
+log = logging.getLogger(__name__)
 
 
 class Singer:
@@ -80,6 +84,11 @@ class Singer:
         with self._encoding:
             return encode_condition(self.model, request.caption, request.lyrics, seconds, request.tempo)
 
+    def lyric_map(self, lyrics: str) -> LyricMap:
+        """The words and lines of the lyric tokens."""
+        with self._encoding:  # a fast tokenizer cannot be used from two threads at once
+            return map_lyrics(self.model.pipeline, lyrics)
+
     def noise(self, seed: int, frames: int) -> torch.Tensor:
         """Starting noise [frames, channels]: the same for the same seed and length, on every device."""
         channels = int(self.model.transformer.config.audio_acoustic_hidden_dim)
@@ -110,7 +119,7 @@ class Singer:
             context=torch.cat([source, torch.ones_like(source)], -1),
             memory=self.transformer.remember(condition.packed, null, voices),
             kinds=condition.kinds,
-            lyric_map=map_lyrics(self.model.pipeline, request.lyrics),
+            lyric_map=self.lyric_map(request.lyrics),
             voices=voices,
             heads=_by_layer(wish.heads) if wish is not None and wish.heads is not None else aligned,
             aligned=aligned,
@@ -118,10 +127,12 @@ class Singer:
         generation.spent["encode"] = time.monotonic() - started
         return generation
 
-    def anticipate(self, generation: Generation) -> None:
-        """Make what the first pass of a song will want that sings among songs of its own composition."""
-        if self.transformer.fold and generation.voices:
-            self.transformer.mixer.fold(generation.voices)
+    def anticipate(self, generations: Sequence[Generation]) -> None:
+        """Make what a pass of these songs will want, if it can be made, so that the pass itself need not."""
+        try:
+            self.transformer.mixer.anticipate([generation.voices for generation in generations])
+        except Exception as error:  # it would have saved time, no more
+            log.warning("adapters were not made ready beforehand: %s", error)
 
     @torch.inference_mode()
     def step(self, generations: Sequence[Generation]) -> list[Step | Exception]:
@@ -146,10 +157,19 @@ class Singer:
 
     @torch.inference_mode()
     def finish(self, generation: Generation) -> Song:
-        """Decode a song that has taken all its steps."""
+        """Decode a song that has taken all its steps.
+
+        Raises:
+            SongError: the sound came out as not-a-number.
+        """
         started = time.monotonic()
         codec, latents = self.model.codec, generation.latents
         audio = codec.decode(latents.T[None].to(codec.dtype)).sample
+        if not bool(torch.isfinite(audio).all()):
+            raise SongError(
+                "the song was decoded to not-a-number: the codec cannot take these latents in its precision; load the "
+                "model in another one"
+            )
         maps = generation.alignment_maps()
         return Song(
             request=generation.request,

@@ -39,6 +39,12 @@ class Song:
     adapters: dict[str, str] = field(default_factory=dict)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its sound and of its attention maps."""
+        maps = sum(frame.nbytes for frame in self.attention.recorded) if self.attention is not None else 0
+        return int(self.audio.nbytes) + maps
+
+    @property
     def seconds(self) -> float:
         return float(self.audio.shape[1] / self.sampling_rate)
 

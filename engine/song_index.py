@@ -257,7 +257,7 @@ def _conditions(query: SongQuery) -> tuple[str, dict[str, Any]]:
     if query.since is not None:
         given.append(("created >= :since", "since", query.since.timestamp()))
     if query.until is not None:
-        given.append(("created <= :until", "until", query.until.timestamp()))
+        given.append(("created < :until", "until", query.until.timestamp()))
     where = " AND ".join(f"({condition})" for condition, _, _ in given)
     return (f"WHERE {where}" if where else ""), {name: value for _, name, value in given}
 

@@ -16,7 +16,7 @@ class EngineStatistics:
     """A snapshot. ``step_seconds_buckets`` counts steps up to each bound, all shorter ones included.
 
     ``outcomes``: songs that ended, as done, failed, cancelled or timeout; ``adapters``: songs sung with each, ``base``
-    for those with none; ``batch_rows``: rows of the latest forward pass.
+    for those with none; ``batch_rows``: rows of the latest forward pass, 0 while nothing is sung.
     """
 
     queued: int

@@ -116,9 +116,11 @@ class SoundCache:
             finally:
                 new.unlink(missing_ok=True)
         except (OSError, soundfile.LibsndfileError) as error:
+            # Of neither the whole text, which names the file.
+            why = error.strerror if isinstance(error, OSError) else error.error_string
             raise SongError(
-                f"the song cannot be turned into {form} ({error}): free some space in {tempfile.gettempdir()}, or ask "
-                "for flac"
+                f"the song cannot be turned into {form} ({why or type(error).__name__}): free some space for temporary "
+                "files, or ask for flac"
             ) from error
         return path
 

@@ -38,7 +38,6 @@ class Watchdog:
             now = time.monotonic()
             for job in self._register.live():
                 if job.deadline is not None and job.deadline < now:
-                    job.timed_out = True
                     limit = f"{self._limit:g} s, which is the limit"
                     self._register.fail(job, TimedOut(f"the song took longer than {limit}: ask for a shorter one"))
                     for workers in self._workers:

@@ -38,10 +38,11 @@ class Workers:
         """Put another thread in the place of the one that is stuck with a job; no effect where none works on it."""
         with self._lock:
             for thread, held in list(self._busy.items()):
-                if held is job and thread not in self._stuck and len(self._stuck) < MOST_STUCK:
-                    log.warning("a thread that was %s is stuck with song %s and is replaced", self.name, job.id)
+                if held is job and thread not in self._stuck:
+                    log.warning("a thread that was %s is stuck with song %s", self.name, job.id)
                     self._stuck.add(thread)
-                    self._start()
+                    if len(self._stuck) <= MOST_STUCK:
+                        self._start()
 
     def join(self, timeout: float) -> None:
         """Wait for the threads that are not stuck."""

@@ -15,6 +15,7 @@ from bench.endurance import measure_endurance
 from bench.exactness import measure_exactness
 from bench.passes import BARE, time_passes
 from bench.peers import PeftPeer, add_blends, blend_name
+from bench.profile import profile_pass
 from bench.subjects import MID_SIZE, MemoryShelf, Subject, mid_size, random_adapter
 from bench.switching import time_switches
 from bench.taking_turns import ratio, time_in_turns
@@ -75,10 +76,17 @@ def test_songs_among_others_are_compared_with_alone_and_with_double_precision(su
     assert (found.songs, found.within) == (6, 6) and 0 <= found.median <= found.worst < 1e-4 > found.rounding > 0
 
 
+def test_the_shares_of_a_pass_add_up(subject: Subject) -> None:
+    found = profile_pass(subject, songs=2, seconds=7, passes=1)
+    assert found.rows == 4 and sum(found.shares.values()) == pytest.approx(1)
+    assert found.shares["matrix products of the model"] > 0.05 < found.shares["attention"] + found.shares["other"]
+
+
 def test_ways_take_turns_after_a_warm_up() -> None:
     order: list[str] = []
     spent = time_in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
-    assert order == ["a", "b"] * 3 and [len(times) for times in spent.values()] == [2, 2]
+    assert [sorted(order[at : at + 2]) for at in (0, 2, 4)] == [["a", "b"]] * 3
+    assert [len(times) for times in spent.values()] == [2, 2]
     assert ratio({"a": [1.0, 6.0, 3.0], "b": [2.0, 2.0, 2.0]}, "a", "b") == 1.5
 
 

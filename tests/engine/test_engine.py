@@ -13,13 +13,15 @@ import pytest
 import engine.register
 from engine.engine import Engine, Job
 from engine.errors import Cancelled, EngineClosed, QueueFull, SongError, TimedOut
+from engine.generation import Generation
 from engine.request import AttentionWish, SongRequest, read_request
 from engine.settings import EngineSettings
 from engine.singer import Singer
 from engine.song_model import SongModel
 from engine.songs import SongStore
-from tests.held import HeldSinger
-from tests.ui.planted import until
+from engine.workers import MOST_STUCK, Workers
+from tests.held import hold
+from tests.waiting import until
 
 REQUEST = SongRequest(caption="folk", lyrics="hello there", seed=1, steps=2)
 OTHERS = [REQUEST.model_copy(update={"seed": seed, "steps": 1 + seed % 4}) for seed in range(2, 9)]
@@ -28,11 +30,6 @@ OTHERS = [REQUEST.model_copy(update={"seed": seed, "steps": 1 + seed % 4}) for s
 @pytest.fixture
 def store(tmp_path: Path) -> SongStore:
     return SongStore(tmp_path / "songs")
-
-
-def hold(singing: Engine) -> HeldSinger:
-    held = singing.singer = HeldSinger(singing.model)
-    return held
 
 
 def test_a_song_is_sung_stored_and_can_be_sung_again(random_model: SongModel, store: SongStore) -> None:
@@ -130,10 +127,82 @@ def test_a_song_is_cancelled_before_it_is_decoded_and_before_it_is_stored(
         job = singing.submit(REQUEST)
         assert job.wait(60) and job.state == "cancelled" and not decoded
         singing.listeners.clear()
-        late = singing.submit(REQUEST)
-        singing.singer.finish = lambda g, f=singing.singer.finish: (singing.cancel(late), f(g))[1]  # type: ignore
-        assert late.wait(60) and late.state == "cancelled" and decoded
+        late: list[Job] = []
+        finish = singing.singer.finish
+
+        def cancelled_meanwhile(generation: Generation) -> Any:
+            song = finish(generation)
+            singing.cancel(late[0])
+            return song
+
+        monkeypatch.setattr(singing.singer, "finish", cancelled_meanwhile)
+        held = hold(singing)
+        monkeypatch.setattr(held, "finish", cancelled_meanwhile)
+        late.append(singing.submit(REQUEST))
+        held.go.set()
+        assert late[0].wait(60) and late[0].state == "cancelled" and decoded
         assert not list(store)
+
+
+def test_cancelled_songs_leave_nothing_in_line(random_model: SongModel) -> None:
+    with Engine(random_model, settings=EngineSettings(max_songs=1)) as singing:
+        held = hold(singing)
+        first = singing.submit(REQUEST)
+        until(lambda: first.state == "singing")
+        jobs = [singing.submit(REQUEST) for _ in range(20)]
+        until(lambda: len(singing._ready) == singing.settings.prepared_ahead)
+        for job in jobs:
+            singing.cancel(job)
+        assert not singing._queue and not singing._ready and not any(job.generation for job in jobs)
+        last = singing.submit(REQUEST)
+        until(lambda: len(singing._ready) == 1)
+        held.go.set()
+        assert last.result(60)
+
+
+def test_who_waits_for_the_decoder_does_not_run_in_circles(
+    random_model: SongModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, joins, decode, join = threading.Event(), list[int](), type(random_model.codec).decode, Engine._join
+
+    def counted(self: Engine) -> Any:
+        joins.append(1)
+        return join(self)
+
+    monkeypatch.setattr(type(random_model.codec), "decode", lambda *a, **k: (go.wait(60), decode(*a, **k))[1])
+    monkeypatch.setattr(Engine, "_join", counted)
+    with Engine(random_model, settings=EngineSettings(max_songs=1)) as singing:
+        jobs = [singing.submit(REQUEST) for _ in range(4)]
+        until(lambda: len(singing._sung) == 1 and singing._ready)
+        before = len(joins)
+        time.sleep(0.2)
+        assert len(joins) <= before + 1
+        go.set()
+        assert all(job.result(60) for job in jobs)
+
+
+def test_a_kind_of_thread_that_is_stuck_for_good_is_not_alive() -> None:
+    go, taken = threading.Event(), threading.Semaphore(0)
+    jobs = [Job(str(number), REQUEST, 1) for number in range(MOST_STUCK + 1)]
+    line = list(jobs)
+
+    def work(_: Job) -> None:
+        taken.release()
+        go.wait(60)
+
+    workers = Workers("planted", 1, lambda: line.pop(0) if line else None, work)
+    for job in jobs:
+        assert taken.acquire(timeout=60) and workers.alive
+        workers.give_up(job)
+    assert not workers.alive
+    go.set()
+
+
+def test_maps_of_songs_that_never_were_are_dropped(random_model: SongModel) -> None:
+    with Engine(random_model) as singing:
+        singing.listeners.append(lambda job: singing.cancel(job) if job.step == 2 else None)
+        job = singing.submit(REQUEST.model_copy(update={"steps": 9, "attention": AttentionWish(steps="all")}))
+        assert job.wait(60) and job.state == "cancelled" and job.step == 2 and job.events.nbytes == 0
 
 
 def test_a_full_queue_says_when_to_come_back(random_model: SongModel) -> None:
@@ -165,15 +234,17 @@ def test_time_runs_out_for_one_song_alone(random_model: SongModel, monkeypatch: 
         return decode(*args, **kwargs)
 
     monkeypatch.setattr(type(random_model.codec), "decode", slow)
-    with Engine(random_model, settings=EngineSettings(song_timeout=1.0)) as singing:
+    with Engine(random_model) as singing:
         late = singing.submit(REQUEST)
-        assert late.wait(60) and late.state == "failed" and "longer than 1 s" in str(late.error)
+        assert stuck.wait(60)
+        late.deadline = 0.0
+        assert late.wait(60) and late.state == "failed" and "longer than 600 s" in str(late.error)
         with pytest.raises(TimedOut):
             late.result(1)
         assert singing.submit(REQUEST).result(60) and singing.alive
         assert singing.statistics.outcomes == {"done": 1, "failed": 0, "cancelled": 0, "timeout": 1}
         go.set()
-        time.sleep(0.1)
+        until(lambda: not singing._decoders._stuck)
         assert late.state == "failed" and late.song is None
 
 
@@ -226,7 +297,7 @@ def test_ended_songs_are_forgotten_and_their_sound_before_them(
     random_model: SongModel, store: SongStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine.register, "REMEMBERED_JOBS", 4)
-    monkeypatch.setattr(engine.register, "REMEMBERED_SOUND", 1)
+    monkeypatch.setattr(engine.register, "REMEMBERED_BYTES", 1)
     with Engine(random_model, store) as singing:
         jobs = [singing.submit(REQUEST.model_copy(update={"steps": 1})) for _ in range(6)]
         for job in jobs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ from engine.settings import EngineSettings
 from engine.singer import Singer
 from engine.song_model import SongModel
 from engine.songs import SongStore
-from tests.engine.test_engine import hold
+from tests.held import hold
 from tests.shelf import make_shelf, own_transformer, planted, put
-from tests.ui.planted import until
+from tests.waiting import until
 
 REQUEST = SongRequest(caption="folk", lyrics="hello there", seed=1, steps=2)
 MATE = REQUEST.model_copy(update={"seed": 2, "steps": 3})
@@ -94,17 +95,56 @@ def test_a_pass_that_fails_is_made_again_without_the_song_at_fault(
             assert np.abs(job.result(1).latents - right[job.request.seed].latents).max() < 1e-4
 
 
+def test_what_a_failed_pass_held_is_free_when_its_songs_are_tried_again(random_model: SongModel) -> None:
+    held: list[weakref.ref[Any]] = []
+    alive: list[bool] = []
+
+    class Large:
+        pass
+
+    class Greedy(Singer):
+        def step(self, generations: Any) -> Any:
+            alive.append(any(ref() is not None for ref in held))
+            if len(generations) > 1 or generations[0].request.seed == 666:
+                activations = Large()
+                held.append(weakref.ref(activations))
+                raise torch.OutOfMemoryError("planted")
+            return super().step(generations)
+
+    singer = Greedy(random_model)
+    jobs: Any = [Held(singer, REQUEST.model_copy(update={"seed": seed})) for seed in (1, 666, 2)]
+    outcomes: list[Any] = []
+    loop = DenoisingLoop(singer, EngineSettings())
+    loop.tick(jobs, lambda _, outcome: outcomes.append(outcome), lambda *_: None)
+    assert [isinstance(o, Exception) for o in outcomes] == [False, True, False]
+    assert alive == [False] * 4, "of the pass of all, and then of each"
+
+
+class Held:
+    """A job as the loop needs it."""
+
+    turn = -1
+
+    def __init__(self, singer: Singer, request: SongRequest) -> None:
+        self.generation = singer.prepare(request)
+
+
+def test_one_song_too_large_for_memory_makes_nobody_elses_batch_smaller(random_model: SongModel) -> None:
+    class Small(Singer):
+        def step(self, generations: Any) -> Any:
+            raise torch.OutOfMemoryError("planted")
+
+    singer = Small(random_model)
+    loop, outcomes = DenoisingLoop(singer, EngineSettings()), list[Any]()
+    loop.tick([Held(singer, REQUEST)], lambda _, o: outcomes.append(o), lambda *_: None)  # type: ignore[list-item]
+    assert isinstance(outcomes[0], torch.OutOfMemoryError) and loop.budget == EngineSettings().token_budget
+
+
 def test_batches_shrink_when_memory_runs_out_and_grow_again(random_model: SongModel) -> None:
     loop = DenoisingLoop(Singer(random_model), EngineSettings(token_budget=4000))
     singer = loop.singer
 
-    class Song:
-        turn = -1
-
-        def __init__(self) -> None:
-            self.generation = singer.prepare(REQUEST.model_copy(update={"steps": 200}))
-
-    jobs: Any = [Song() for _ in range(4)]
+    jobs: Any = [Held(singer, REQUEST.model_copy(update={"steps": 200})) for _ in range(4)]
     frames, outcomes, rows = jobs[0].generation.length, list[Any](), list[int]()
 
     def tick(limit: int) -> None:
@@ -135,6 +175,54 @@ def test_a_fault_of_the_loop_itself_does_not_end_it(random_model: SongModel, mon
             job = singing.submit(REQUEST)
             assert job.wait(60) and job.state == "failed" and "ZeroDivisionError" in str(job.error)
         assert singing.submit(REQUEST).result(60) and singing.alive
+
+
+def test_a_shelf_that_cannot_be_looked_at_ends_no_song(
+    choir: tuple[Engine, AdapterStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    singing, _ = choir
+    songs = [singing.submit(REQUEST.model_copy(update={"composition": {"folk": 1.0}, "steps": 50})) for _ in range(2)]
+    until(lambda: all(song.step > 0 for song in songs))
+
+    def exhausted(_: AdapterStore) -> list[str]:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdapterStore, "names", exhausted)
+        singing.cancel(songs[0])
+        assert songs[0].wait(60) and songs[0].state == "cancelled"
+        assert songs[1].result(60)
+    assert singing.submit(REQUEST).result(60) and singing.alive
+
+
+def test_a_composition_that_cannot_be_folded_is_stacked(
+    choir: tuple[Engine, AdapterStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    singing, shelf = choir
+    request = REQUEST.model_copy(update={"composition": {"folk": 1.0}})
+    right = Singer(singing.model, shelf).sing(request)
+
+    def lacking(*_: object) -> None:
+        raise torch.OutOfMemoryError("planted")
+
+    monkeypatch.setattr("engine.mixing.summed", lacking)
+    assert np.abs(singing.submit(request).result(60).latents - right.latents).max() < 1e-4
+
+
+def test_sound_that_is_no_number_is_never_stored(random_model: SongModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = type(random_model.codec).decode
+
+    def overflowing(*args: Any, **kwargs: Any) -> Any:
+        found = decode(*args, **kwargs)
+        found.sample[0, 0, 100] = torch.nan
+        return found
+
+    with Engine(random_model) as singing:
+        with monkeypatch.context() as patch:
+            patch.setattr(type(random_model.codec), "decode", overflowing)
+            job = singing.submit(REQUEST)
+            assert job.wait(60) and job.state == "failed" and "not-a-number" in str(job.error)
+        assert singing.submit(REQUEST).result(60)
 
 
 @pytest.mark.parametrize("written", ["write_bytes_atomically", "flush_folder", "rename"])
@@ -175,7 +263,6 @@ def test_a_running_song_keeps_its_adapter_when_that_is_removed_or_replaced(choir
     request = REQUEST.model_copy(update={"composition": {"folk": 1.0}, "steps": 3})
     before = singing.submit(request).result(60)
     held = hold(singing)
-    held.bank.shelf = held.shelf = shelf
     job = singing.submit(request)
     until(lambda: job.state == "singing")
     shelf.remove("folk")

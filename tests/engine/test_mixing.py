@@ -174,6 +174,22 @@ def test_folds_and_stacks_are_reused_and_bounded(shelf: AdapterStore) -> None:
     assert len(sung.mixer._stacks) == KEPT_STACKS
 
 
+def test_what_is_anticipated_is_there_and_a_stack_serves_when_songs_leave(shelf: AdapterStore) -> None:
+    sung = Sung(shelf)
+    folk, rock, mlp = (sung.bank.voices({name: 1.0}) for name in ("folk", "rock", "mlp"))
+    sung.mixer.anticipate([(), ()])
+    sung.mixer.anticipate([folk, folk])
+    assert list(sung.mixer._folds) == [folk] and not sung.mixer._stacks
+    sung.mixer.anticipate([folk, rock, ()])
+    [made] = sung.mixer._stacks.values()
+    with sung.mixer.applied([folk, ()]), sung.mixer.applied([rock, folk]):
+        assert list(sung.mixer._stacks.values()) == [made]
+    mixed = sung.rows({"rock": 1.3}, {})
+    assert (mixed[0] - peft_velocity({"rock": 1.3})[0]).abs().max() < 1e-5 and len(sung.mixer._stacks) == 1
+    with sung.mixer.applied([mlp, ()]):
+        assert len(sung.mixer._stacks) == 2
+
+
 def test_adapters_are_read_once_and_again_when_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = transformer()
     shelf = make_shelf(tmp_path, model)

@@ -128,7 +128,7 @@ def test_queries_find_what_a_reader_of_all_files_would(tmp_path: Path) -> None:
         (SongQuery(max_wer=0.25), lambda s: wer_of(s) in (0.0, 0.25)),
         (SongQuery(min_wer=0.5), lambda s: wer_of(s) in (0.5, 1.5)),
         (SongQuery(since=since), lambda s: datetime.fromisoformat(s["created"]) >= middle),
-        (SongQuery(until=since), lambda s: datetime.fromisoformat(s["created"]) <= middle),
+        (SongQuery(until=since), lambda s: datetime.fromisoformat(s["created"]) < middle),
         (
             SongQuery(text="hello", judged=True, since=since, adapter="base"),
             lambda s: (
