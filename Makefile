@@ -8,8 +8,9 @@ INSTALLED := .venv/installed
 serve: $(INSTALLED)
 	$(BIN)/python server.py $(ARGS)
 
+# Two processes of one thread each: the tests' models are too small to gain from threads.
 test: lint browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from adapters.places import SHELF, TINY_MODEL
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from api.export_jobs import ExportJobs
     from api.guard import Access
     from ui.songs import Songs
 
@@ -59,7 +60,8 @@ def read_access(key: str | None, hosts: list[str]) -> Access:
     for host in hosts:
         if not is_host(host):
             raise ChoirmasterError(
-                f"{host[:80]!r} is no name of a host: give --allow-host one such as sing.example.org"
+                f"{host[:80]!r} is no name of a host: give --allow-host one such as sing.example.org, or "
+                "sing.example.org:8443 where pages of another port may ask"
             )
     return Access(frozenset(hosts), key)
 
@@ -78,9 +80,9 @@ def serve(
         typer.Option(envvar="CHOIRMASTER_API_KEY", help="Key that all must show; safer in the variable than here."),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A name the server goes by, beside localhost and addresses; repeatable.")
+        list[str] | None, typer.Option(help="A name the server goes by, NAME or NAME:PORT; repeatable.")
     ] = None,
-    drain: Annotated[float, typer.Option(min=0, max=86_400, help="Seconds to finish songs in when told to stop.")] = 30,
+    drain: Annotated[float, typer.Option(min=0, max=86_400, help="Seconds to finish what is at hand in.")] = 30,
     max_queue: Annotated[int, typer.Option(min=1, max=100_000, help="Songs that may wait.")] = 256,
     max_songs: Annotated[int, typer.Option(min=1, max=1024, help="Songs being sung at once.")] = 16,
     token_budget: Annotated[
@@ -136,13 +138,13 @@ def serve(
         if access.key is not None:
             table.add_row("key", "needed; open the page once with ?key=KEY")
         console.print(table)
-        _run(app, songs, opened, drain)
+        _run(app, songs, exports, opened, drain)
 
 
-def _run(app: FastAPI, songs: Songs, opened: socket.socket, drain: float) -> None:
+def _run(app: FastAPI, songs: Songs, exports: ExportJobs, opened: socket.socket, drain: float) -> None:
     from api.serving import serve_app
 
-    serve_app(app, songs, opened, drain)
+    serve_app(app, songs, exports, opened, drain)
 
 
 def main() -> None:

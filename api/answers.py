@@ -56,7 +56,11 @@ class Song(BaseModel):
     step: int = Field(description="Denoising steps done.")
     steps: int
     place: int = Field(description="Its place among the songs that wait, from 1; 0 where it does not wait.")
-    created: str | None = Field(default=None, examples=["2026-03-01T12:00:00+00:00"])
+    created: str | None = Field(
+        default=None,
+        examples=["2026-03-01T12:00:00+00:00"],
+        description="When it was asked for, and once it is done when it was stored.",
+    )
     comparison: str | None = None
     error: str | None = Field(default=None, description="Why it failed or was cancelled.")
     judged: Verdict | None = None
@@ -74,10 +78,10 @@ class SongList(BaseModel):
 
 
 class Removal(BaseModel):
-    """What became of a song that was to be removed; ``cancelling``: it ends with its next step."""
+    """What became of a song that was to be removed; ``cancelling``: it ends with its next step; ``failed``: it had."""
 
     id: str
-    state: Literal["cancelled", "cancelling", "deleted"]
+    state: Literal["cancelled", "cancelling", "failed", "deleted"]
 
 
 class Comparison(BaseModel):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import compile_path
 
@@ -22,6 +25,7 @@ from api.failures import handle_failures
 from api.guard import JSON_SECONDS, MAX_JSON, UPLOAD_SECONDS, Access, BodyLimit, Doorman, RequestIds
 from api.health import health_routes
 from api.metrics import Metrics, RequestCounter
+from api.places import hide_places
 from api.problems import Problem
 from api.schema import Api
 from api.songs import song_routes
@@ -68,22 +72,29 @@ def build_app(
     )
     app.keyed = access.key is not None
     handle_failures(app)
+    places = {songs.store.folder: "the songs"}
     metrics = Metrics(songs.engine)
-    for router in (
+    routers = [
         song_routes(songs),
         event_routes(songs),
         sound_routes(songs),
         comparison_routes(songs),
         health_routes(songs, metrics),
-    ):
-        app.include_router(router)
+    ]
     if shelf is not None:
         model = songs.engine.model
-        app.include_router(adapter_routes(shelf, Base.of(model.transformer), model.name, songs.store.folder))
+        places[shelf.folder] = "the shelf"
+        routers.append(adapter_routes(shelf, Base.of(model.transformer), model.name, songs.store.folder))
     if exports is not None:
-        app.include_router(export_routes(exports))
+        routers.append(export_routes(exports))
+        places |= {exports.folder: "the exports"}
+        if (folder := Path(exports.model)).is_dir():
+            places[folder] = "the song model"
+    hide_places(places)
+    for router in routers:
+        app.include_router(router)
     documented = frozenset(app.openapi()["paths"])
-    app.include_router(_nowhere(app))
+    app.include_router(_nowhere(app, routers))
     if pages:
         from ui.page import mount
 
@@ -103,19 +114,28 @@ def body_limit(method: str, path: str) -> tuple[int, float]:
     return MAX_JSON, JSON_SECONDS
 
 
-def _nowhere(app: Api) -> APIRouter:
+def _nowhere(app: Api, routers: Sequence[APIRouter]) -> APIRouter:
     """Answers where no route does; else the pages, mounted at the root, would in their own way."""
     router = APIRouter(include_in_schema=False)
+    known: dict[str, set[str]] = {str(app.openapi_url): {"GET"}}
+    for route in chain.from_iterable(found.routes for found in routers):
+        if isinstance(route, APIRoute):
+            known.setdefault(route.path, set()).update(route.methods or ())
 
     async def nowhere(request: Request) -> None:
         path = request.url.path
-        for template, operations in {**app.openapi()["paths"], app.openapi_url: {"get": {}}}.items():
+        for template, methods in known.items():
             if compile_path(template)[0].fullmatch(path):
-                allowed = ", ".join(sorted(method.upper() for method in operations))
+                allowed = ", ".join(sorted(methods))
                 said = f"{request.method[:20]} is no method of {path[:100]}: it takes {allowed}"
                 raise Problem(405, said, headers={"Allow": allowed})
         raise Problem(404, f"there is no {request.method[:20]} {path[:100]}: /v1/openapi.json lists what there is")
 
+    async def no_uploads() -> None:
+        # The pages' own would take files of anybody, and answer where they lie.
+        raise Problem(404, "nothing is uploaded to the pages: POST /v1/adapters takes adapters")
+
+    router.add_api_route("/gradio_api/upload{rest:path}", no_uploads, methods=_METHODS)
     for path in ("/v1", "/v1/{rest:path}", "/healthz", "/readyz", "/metrics"):
         router.add_api_route(path, nowhere, methods=_METHODS)
     return router

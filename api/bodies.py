@@ -6,6 +6,8 @@ The limit in bytes and time is kept by ``api.guard``.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -18,6 +20,11 @@ from engine.errors import RequestError
 from engine.request import SongRequest, describe
 from ui.songs import MAX_COMPARED
 
+#: Bounds of a body, all far beyond what a request can use, so that refusing one costs about as much as reading it:
+#: values in all, entries of a list, keys of an object, and errors that are told.
+MAX_VALUES, MAX_ENTRIES, MAX_KEYS, MAX_TOLD = 10_000, 2_000, 200, 8
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _HINT = 'send an object such as {"caption": "folk", "lyrics": "hello there"}'
 
 
@@ -35,6 +42,38 @@ async def read_json(request: Request) -> bytes:
     return await request.body()
 
 
+def check_size(body: bytes) -> None:
+    """Refuse a body of more parts than any request has, before each of them is looked at; what is no JSON passes.
+
+    Raises:
+        Problem: there are too many values, a list is too long, or an object has too many keys.
+    """
+    bare = _TEXT.sub(b"", body)
+    values = 1 + bare.count(b",") + bare.count(b"[") + bare.count(b"{")
+    if values > MAX_VALUES:
+        raise Problem(413, f"the body holds about {values:,} values and may hold at most {MAX_VALUES:,}: send less")
+    try:
+        waiting = [("the body", json.loads(body))]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        name, value = waiting.pop()
+        if not isinstance(value, dict | list):
+            continue
+        limit, parts = (MAX_KEYS, "keys") if isinstance(value, dict) else (MAX_ENTRIES, "entries")
+        if len(value) > limit:
+            raise Problem(422, f"{name[:80]} has {len(value):,} {parts} and may have at most {limit:,}: send fewer")
+        waiting += value.items() if isinstance(value, dict) else [(name, entry) for entry in value]
+
+
+def describe_all(found: Sequence[Mapping[str, Any]]) -> str:
+    """What is wrong in a sentence each; of very many errors the first ones, and how many more there are."""
+    told = [describe(error) for error in found[:MAX_TOLD]]
+    if len(found) > MAX_TOLD:
+        told.append(f"and {len(found) - MAX_TOLD:,} more")
+    return "; ".join(told)
+
+
 def read_song(body: bytes) -> SongRequest:
     """The request in a body. Numbers are numbers here: "5" is text and none.
 
@@ -42,6 +81,7 @@ def read_song(body: bytes) -> SongRequest:
         Problem: the body is no JSON.
         RequestError: one sentence per wrong field.
     """
+    check_size(body)
     try:
         return SongRequest.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -55,6 +95,7 @@ def read_comparison(body: bytes) -> list[SongRequest]:
         Problem: the body is no JSON.
         RequestError: one sentence per wrong field; a composition that stands there twice.
     """
+    check_size(body)
     try:
         compositions = _Compositions.model_validate_json(body, strict=True).compositions
     except ValidationError as error:
@@ -80,10 +121,10 @@ def read_comparison(body: bytes) -> list[SongRequest]:
 
 
 def _what_is_wrong(error: ValidationError) -> Exception:
-    found = error.errors()
+    found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid":
         said = str(found[0]["msg"]).removeprefix("Invalid JSON: ")
         return Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
     if found[0]["type"] in ("model_type", "model_attributes_type"):
         return RequestError("the body must be a JSON object with the fields of a song, not a list, text or number")
-    return RequestError("; ".join(describe(e) for e in found))
+    return RequestError(describe_all(found))

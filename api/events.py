@@ -18,6 +18,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.failures import NothingMore
+from api.places import with_clean_sentences
 from api.schema import errors
 from api.songs import SongId, no_song
 from engine.events import EventLog, SongEvent
@@ -125,7 +126,7 @@ def event_routes(songs: Songs) -> APIRouter:
         connection alive while nothing happens.
         """
         async for event in following.events():
-            data = event.data
+            data = with_clean_sentences(event.data)
             if attention and event.frame is not None:
                 data = {**data, "attention": await run_in_threadpool(pack_frame, event.frame)}
             yield ServerSentEvent(raw_data=json.dumps(data), event=event.kind, id=str(event.id))

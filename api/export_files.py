@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from adapters.files import flush_folder, write_text_atomically
 from adapters.folders import MARKER
 from api.export_records import EXPORT_ID, ExportShown
-from engine.hidden_folders import hidden_folder
+from engine.hidden_folders import claim_folder
 
 RECORD = "export.json"
 #: Begins the names of folders that are being written or removed.
@@ -55,17 +56,14 @@ def pack(written: Path, into: Path, stem: str, advance: Callable[[int], None]) -
     return found
 
 
-def settle(built: Path, folder: Path, shown: ExportShown) -> None:
-    """Put a folder with the packed file among the finished exports in ``folder``.
+def seal(built: Path, shown: ExportShown) -> None:
+    """Put its record beside a packed file, and both onto the disk.
 
     Raises:
-        OSError: the disk is full; nothing is there then.
+        OSError: the disk is full.
     """
     write_text_atomically(built / RECORD, shown.model_dump_json(indent=1) + "\n")
     flush_folder(built)
-    os.rename(built, folder / shown.id)
-    with suppress(OSError):  # it is there; only a power cut within seconds could lose it
-        flush_folder(folder)
 
 
 def kept_exports(folder: Path) -> list[ExportShown]:
@@ -86,13 +84,24 @@ def kept_exports(folder: Path) -> list[ExportShown]:
     return sorted(found, key=lambda shown: shown.created)
 
 
-def discard(folder: Path, name: str) -> None:
-    """Remove a finished export: out of sight in one step, then for good.
+def bury(folder: Path, name: str) -> Callable[[], None]:
+    """Take a finished export out of sight, in one step; what is returned deletes it, which may take a while.
 
     Raises:
         OSError: it cannot be moved, and is there as before.
     """
     if not os.path.lexists(folder / name):
-        return
-    with hidden_folder(folder, HIDDEN) as grave, suppress(FileNotFoundError):
-        os.rename(folder / name, grave / name)
+        return lambda: None
+    grave, held = claim_folder(folder, HIDDEN)
+
+    def delete() -> None:
+        shutil.rmtree(grave, ignore_errors=True)
+        os.close(held)
+
+    try:
+        with suppress(FileNotFoundError):
+            os.rename(folder / name, grave / name)
+    except OSError:
+        delete()
+        raise
+    return delete

@@ -7,10 +7,12 @@ error is told.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,10 +21,12 @@ from typing import Literal
 
 from adapters.errors import AdapterError, NoSuchAdapter
 from adapters.exporting import export_composition
+from adapters.files import flush_folder
 from adapters.store import AdapterStore
-from api.export_files import HIDDEN, discard, kept_exports, pack, settle
+from api.export_files import HIDDEN, bury, kept_exports, pack, seal
 from api.export_progress import ExportJob, Stopped, WatchedShelf
 from api.export_records import ExportedFile, ExportRequest, ExportShown, Loss
+from api.failures import CLOSED_RETRY
 from api.problems import Problem
 from api.shelf_faults import FULL, disk_problem, explain, shelf_problem
 from engine.hidden_folders import clear_abandoned, hidden_folder
@@ -57,7 +61,8 @@ class ExportJobs:
         self._jobs = {shown.id: ExportJob(shown) for shown in kept_exports(folder)}
         self._waiting: deque[ExportJob] = deque()
         self._lock = threading.Condition()
-        self._closed = False
+        self._running = False
+        self._refusing = self._closed = False
         self._thread: threading.Thread | None = None
 
     def submit(self, request: ExportRequest) -> ExportShown:
@@ -85,8 +90,12 @@ class ExportJobs:
             id=secrets.token_hex(8), state="queued", progress=0, created=datetime.now(UTC), request=request
         )
         with self._lock:
-            if self._closed:
-                raise Problem(503, "the server is shutting down: ask again when it is back")
+            if self._refusing:
+                raise Problem(
+                    503,
+                    "the server is shutting down and takes no more exports: ask again when it is back",
+                    headers={"Retry-After": str(CLOSED_RETRY)},
+                )
             if len(self._waiting) >= self.settings.waiting:
                 raise Problem(
                     429,
@@ -127,22 +136,41 @@ class ExportJobs:
             job = self._jobs.get(export_id)
             if job is None:
                 return None
-            if job.shown.state == "done":
-                discard(self.folder, export_id)
+            delete = bury(self.folder, export_id) if job.shown.state == "done" else None
             del self._jobs[export_id]
             with suppress(ValueError):
                 self._waiting.remove(job)
             job.stopped.set()
-            return "cancelled" if job.shown.state in ("queued", "running") else "removed"
+            self._lock.notify_all()
+        if delete is not None:
+            delete()
+            return "removed"
+        return "cancelled" if job.shown.state in ("queued", "running") else "removed"
 
-    def close(self, timeout: float = 10.0) -> None:
+    def refuse(self) -> None:
+        """Take no more exports; those accepted are made."""
+        with self._lock:
+            self._refusing = True
+
+    def drain(self, seconds: float) -> bool:
+        """Take no more exports and wait for those accepted; False where they were not made in time."""
+        self.refuse()
+        with self._lock:
+            self._lock.wait_for(lambda: self._closed or not (self._running or self._waiting), seconds)
+            return not (self._closed or self._running or self._waiting)
+
+    def stop(self) -> None:
         """Stop the export that runs, which removes what is half done, and forget those that wait."""
         with self._lock:
-            self._closed = True
+            self._refusing = self._closed = True
             for job in self._jobs.values():
                 job.stopped.set()
             self._waiting.clear()
             self._lock.notify_all()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Stop as :meth:`stop` does, and wait until that is done."""
+        self.stop()
         if self._thread is not None:
             self._thread.join(timeout)
 
@@ -153,13 +181,18 @@ class ExportJobs:
                 if self._closed:
                     return
                 job = self._waiting.popleft()
+                self._running = True
                 job.shown = job.shown.model_copy(update={"state": "running"})
                 job.deadline = time.monotonic() + self.settings.seconds
             failure = self._failure_of(job)
             with self._lock:
                 if failure is not None and not job.stopped.is_set():
                     job.shown = job.now().model_copy(update={"state": "failed", "error": failure})
-                self._make_room()
+                buried = self._make_room()
+                self._running = False
+                self._lock.notify_all()
+            for delete in buried:  # gigabytes, for which nobody should wait
+                delete()
 
     def _failure_of(self, job: ExportJob) -> str | None:
         """Do an export; why it failed, if it did."""
@@ -210,10 +243,13 @@ class ExportJobs:
                 "loss": Loss.of(done.compression) if done.compression and done.compression.errors else None,
             }
         )
+        seal(built, shown)
         with self._lock:
             job.check()  # from here on it is done, and who wants it no more removes it
-            settle(built, self.folder, shown)
+            os.rename(built, self.folder / shown.id)
             job.shown = shown
+        with suppress(OSError):  # it is there; only a power cut within seconds could lose it
+            flush_folder(self.folder)
 
     def _model_folder(self) -> Path:
         folder = Path(self.model)
@@ -237,8 +273,9 @@ class ExportJobs:
             places[folder] = "the song model"
         return places
 
-    def _make_room(self) -> None:
-        """Forget the oldest failures, and remove the oldest files, beyond what is kept."""
+    def _make_room(self) -> list[Callable[[], None]]:
+        """Forget the oldest failures, and bury the oldest files, beyond what is kept; what deletes them."""
+        buried = []
         ended = [job for job in self._jobs.values() if job.shown.state in ("done", "failed")]
         ended.sort(key=lambda job: job.shown.created, reverse=True)
         room = self.settings.kept_bytes
@@ -247,5 +284,6 @@ class ExportJobs:
             if newer >= self.settings.kept or (newer and room < 0):
                 with suppress(OSError):
                     if job.shown.state == "done":
-                        discard(self.folder, job.shown.id)
+                        buried.append(bury(self.folder, job.shown.id))
                     del self._jobs[job.shown.id]
+        return buried

@@ -11,14 +11,13 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import read_json
+from api.bodies import check_size, describe_all, read_json
 from api.downloads import Download
 from api.export_jobs import ExportJobs
 from api.export_records import ExportRequest, ExportShown
 from api.problems import Problem
 from api.schema import errors
 from api.shelf_faults import disk_problem
-from engine.request import describe
 
 _HINT = 'send an object such as {"composition": "lyrics=0.6", "format": "peft"}'
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where the export is found."}}
@@ -77,6 +76,7 @@ def export_routes(jobs: ExportJobs) -> APIRouter:
     def show(export_id: ExportId) -> ExportShown:
         return found(export_id)
 
+    @router.head("/v1/exports/{export_id}/file", include_in_schema=False)
     @router.get(
         "/v1/exports/{export_id}/file",
         summary="Fetch an export's file",
@@ -128,16 +128,17 @@ def _no_export(export_id: str) -> Problem:
 
 
 def _read_request(body: bytes) -> ExportRequest:
+    check_size(body)
     try:
         return ExportRequest.model_validate_json(body)
     except ValidationError as error:
-        wrong = error.errors()
+        wrong = error.errors(include_url=False)
     if wrong[0]["type"] == "json_invalid":
         said = str(wrong[0]["msg"]).removeprefix("Invalid JSON: ")
         raise Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
     if wrong[0]["type"] == "model_type":
         raise Problem(422, f"the body is no JSON object with the fields of an export: {_HINT}")
-    raise Problem(422, "; ".join(describe(e).replace("a song request", "an export") for e in wrong))
+    raise Problem(422, describe_all(wrong).replace("a song request", "an export"))
 
 
 def _body_document() -> dict[str, Any]:

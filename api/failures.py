@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from adapters.errors import AdapterError, ChoirmasterError
+from api.bodies import describe_all
 from api.guard import request_id
 from api.problems import Problem, problem_response
 from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
-from engine.request import describe
 
 #: Seconds after which another server, or this one started anew, may take songs.
 CLOSED_RETRY = 10
@@ -64,7 +64,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _query_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(request, Problem(422, "; ".join(describe({**e, "loc": e["loc"][1:]}) for e in error.errors())))
+    return _answer(request, Problem(422, describe_all([{**e, "loc": e["loc"][1:]} for e in error.errors()])))
 
 
 async def _our_error(request: Request, error: Exception) -> Response:

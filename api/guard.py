@@ -41,16 +41,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Access:
-    """Who is answered. ``hosts``: names of this server beside localhost and addresses; ``key``: what all must show."""
+    """Who is answered. ``hosts``: names of this server beside localhost and addresses, with a port where pages of that
+    port may ask it; ``key``: what all must show."""
 
     hosts: frozenset[str] = frozenset()
     key: str | None = None
 
 
 def is_host(name: str) -> bool:
-    """Whether this can be the name of a host, without a port."""
+    """Whether this can be the name of a host, with or without a port."""
     found = _HOST.fullmatch(name)
-    return found is not None and found[2] is None
+    return found is not None and (found[2] is None or 0 < int(found[2]) < 65_536)
 
 
 def request_id(scope: Scope) -> str:
@@ -102,7 +103,9 @@ class Doorman:
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app, self.access = app, access
-        self._hosts = {"localhost", *(name.lower().rstrip(".") for name in access.hosts)}
+        #: Name and port; none where it is the usual one.
+        self._named = {place for name in access.hosts if (place := _place(name)) is not None}
+        self._hosts = {"localhost", *(name for name, _ in self._named)}
         self._pass = (
             None if access.key is None else hmac.digest(access.key.encode(), b"choirmaster page", "sha256").hex()
         )
@@ -164,15 +167,18 @@ class Doorman:
         origin = headers.get("origin")
         foreign = headers.get("sec-fetch-site", "").lower() == "cross-site"
         if origin is not None and not foreign:
-            parts = urlsplit(origin) if origin.isascii() else urlsplit("")
-            here = headers.get("host", "").lower().removesuffix(":80").removesuffix(":443")
-            there = parts.netloc.lower().removesuffix(":80").removesuffix(":443")
-            names = {name.lower().rstrip(".") for name in self.access.hosts}
-            foreign = not there or (there != here and _hostname(there) not in names)
+            here, there = _place(headers.get("host", "")), _place(_netloc(origin))
+            foreign = there is None or not (there == here or self._is_named(there, here))
         if foreign:
             raise Problem(
                 403, "this came from a page of another site, which may change nothing here: use the server's own"
             )
+
+    def _is_named(self, there: tuple[str, str], here: tuple[str, str] | None) -> bool:
+        """Whether a page's place is one of the names: by its usual port, the one asked on, or the one it came with."""
+        name, port = there
+        asked_on = port == "" or (here is not None and port == here[1])
+        return there in self._named or (asked_on and (name, "") in self._named)
 
     def _page_without_key(self, scope: Scope) -> str | None:
         """Where to go on, for a page that was opened with the right key in its address."""
@@ -266,9 +272,21 @@ def _cookie(headers: Headers) -> str:
     return "" if found is None else found.value
 
 
-def _hostname(netloc: str) -> str:
+def _netloc(origin: str) -> str:
+    """Name and port of an origin as a browser sends it; nothing where it is none."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as brackets that hold no address
+        return ""
+    return parts.netloc if origin.isascii() and parts.scheme in ("http", "https") else ""
+
+
+def _place(netloc: str) -> tuple[str, str] | None:
+    """Name and port, which is empty for the usual ones; None where that is no host."""
     found = _HOST.fullmatch(netloc)
-    return "" if found is None else found[1].rstrip(".")
+    if found is None:
+        return None
+    return found[1].lower().rstrip("."), "" if found[2] in (None, "80", "443") else found[2]
 
 
 def _is_address(name: str) -> bool:

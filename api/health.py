@@ -12,7 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from api.answers import Health, Presets, Readiness
 from api.failures import CLOSED_RETRY
 from api.metrics import Metrics
-from api.problems import Problem, without_paths
+from api.places import without_paths
+from api.problems import Problem
 from api.schema import errors
 from engine.presets import PRESETS
 from engine.request import SongRequest
@@ -26,7 +27,7 @@ def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
     router, engine = APIRouter(tags=["server"]), songs.engine
 
     @router.get("/healthz", summary="Whether it lives", response_model=Health, responses=errors(503))
-    def live() -> Any:
+    async def live() -> Any:  # on the loop, so that it waits for no thread
         """Needs no key. Answers 503 once a thread of the engine has ended: the server should then be started anew."""
         if not engine.alive:
             raise Problem(
@@ -43,7 +44,7 @@ def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
         }
 
     @router.get("/readyz", summary="Whether it can sing now", response_model=Readiness, responses=errors(503))
-    def ready() -> Any:
+    async def ready() -> Any:
         """Needs no key. Answers 503 while the queue is full and once the server is about to end."""
         limit, queued = engine.settings.max_queue, engine.queued
         reason = None
@@ -82,7 +83,10 @@ def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
             "max_seconds": model.preset.max_seconds,
             "planned": model.planned,
             "alignment_heads": [(layer, head) for layer, found in heads for head in found],
-            "limits": {**_limits(), "compositions": {"minItems": 1, "maxItems": MAX_COMPARED}},
+            "limits": {
+                **_limits(),
+                "compositions": {"minItems": 1, "maxItems": min(MAX_COMPARED, engine.settings.max_queue)},
+            },
         }
 
     return router

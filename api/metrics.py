@@ -103,7 +103,7 @@ class RequestCounter:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 500
+        status = 499  # where no answer is begun: the client went away
 
         async def send_counted(message: Message) -> None:
             nonlocal status
@@ -113,6 +113,9 @@ class RequestCounter:
 
         try:
             await self.app(scope, receive, send_counted)
+        except Exception:
+            status = 500
+            raise
         finally:
             route = getattr(scope.get("route"), "path", None)
             method = scope["method"] if scope["method"] in _METHODS else OTHERS

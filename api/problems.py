@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from starlette.responses import JSONResponse
 
+from api.places import without_paths
+
 MAX_DETAIL = 600
 CONTENT_TYPE = "application/problem+json"
-
-_ABSOLUTE_PATH = re.compile(r"(?<![\w./:])/(?!v1/|healthz|readyz|metrics)(?:[^\s/'\"]+/)+([^\s/'\"]*)")
 
 
 class Problem(Exception):
@@ -25,11 +24,6 @@ class Problem(Exception):
         super().__init__(detail)
         self.status, self.detail = status, detail
         self.headers, self.extra = headers or {}, extra or {}
-
-
-def without_paths(text: str) -> str:
-    """The text with every absolute path cut down to its last part: where files lie is nobody's business."""
-    return _ABSOLUTE_PATH.sub(r"\1", text)
 
 
 def problem_response(

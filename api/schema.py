@@ -29,7 +29,7 @@ _MEANING = {
     404: "There is nothing of that id or name.",
     405: "Not by this method; Allow lists those there are.",
     408: "The body did not arrive in time.",
-    409: "Not in the state that the song is in.",
+    409: "Not in the state that it is in.",
     413: "The body is too large.",
     415: "The body is of another type than this route reads.",
     416: "The range lies outside of the file.",
@@ -37,7 +37,7 @@ _MEANING = {
     422: "A field is wrong; the detail names it, its limit and the remedy.",
     429: "Too many songs wait; Retry-After says when to try again.",
     500: "The server failed; the log has the details under the request id.",
-    503: "No songs are taken now.",
+    503: "No songs or exports are taken now.",
 }
 SONG_EXAMPLES = {
     "words": {"value": {"caption": "bright pop song", "lyrics": "Meet me under the station clock", "seed": 3}},

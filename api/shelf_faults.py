@@ -6,11 +6,11 @@ Knows the errors of ``adapters`` and no route.
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.errors import AdapterError, NameTaken, NoSuchAdapter, PickleRefused
+from api.places import call_places
 from api.problems import Problem
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -33,11 +33,7 @@ _WORDS = {
 
 def explain(text: str, places: Mapping[Path, str]) -> str:
     """The text with places called by the given names, files by theirs alone, and no option of a command."""
-    spelled = {str(form): name for path, name in places.items() for form in (path, path.absolute(), path.resolve())}
-    for path in sorted(spelled, key=len, reverse=True):
-        if path not in (".", "/"):
-            whole = rf"(?<![\w./-]){re.escape(path)}"
-            text = re.sub(rf"{whole}(?![\w-])(?!/)", spelled[path], re.sub(f"{whole}/", "", text))
+    text = call_places(text, places)
     for ours, theirs in _WORDS.items():
         text = text.replace(ours, theirs)
     return text

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import Removal, Song, SongList, SongState, Verdict
 from api.bodies import read_json, read_song
-from api.problems import Problem, without_paths
+from api.places import with_clean_sentences
+from api.problems import Problem
 from api.schema import SONG_EXAMPLES, body, errors
 from engine.engine import Job
 from engine.song_query import SongQuery
@@ -44,17 +45,11 @@ def no_song(song_id: str) -> Problem:
 
 def shown(standing: Standing) -> dict[str, Any]:
     """A standing as the API tells it: without a word on where files lie."""
-    told = standing.as_json()
-    if standing.error:
-        told["error"] = without_paths(standing.error)
+    told = with_clean_sentences(standing.as_json())
     if standing.judged is not None:
-        try:
-            verdict = Verdict.model_validate(standing.judged)
-        except ValidationError:
-            verdict = Verdict(state="unavailable", reason="what was stored of the verdict is damaged")
-        if verdict.reason:
-            verdict.reason = without_paths(verdict.reason)
-        told["judged"] = verdict.model_dump()
+        told["judged"] = Verdict.model_validate(with_clean_sentences(standing.judged)).model_dump()
+    if standing.record is not None and isinstance(kept := standing.record.get("judged"), dict):
+        told["record"] = {**standing.record, "judged": with_clean_sentences(kept)}
     return told
 
 
@@ -142,7 +137,8 @@ def song_routes(songs: Songs) -> APIRouter:
         responses=errors(404, 422),
     )
     def remove(song_id: SongId) -> Any:
-        """Cancels a song that waits or is being made; deletes one that is done."""
+        """Cancels a song that waits or is being made; deletes one that is done; lists one no more that has failed or
+        was cancelled."""
         outcome = songs.remove(song_id)
         if outcome is None:
             raise no_song(song_id)

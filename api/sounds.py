@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from api.downloads import Download
 from api.problems import Problem
@@ -16,7 +19,10 @@ from engine.errors import SongError
 from engine.karaoke import Karaoke
 from engine.transcoding import transcoded
 from ui.songs import Songs
+from ui.standings import Standing
 
+#: Songs made into other formats at once; who waits for that holds up nobody else.
+TRANSCODINGS = 4
 CONTENT_TYPES = {"flac": "audio/flac", "wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -24,6 +30,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 def sound_routes(songs: Songs) -> APIRouter:
     """The routes of the files of songs."""
     router = APIRouter(tags=["songs"])
+    transcodings = CapacityLimiter(TRANSCODINGS)
 
     def need(song_id: str, found: Path | None, what: str, missing: str) -> Path:
         """The file, or an answer that says why there is none."""
@@ -34,8 +41,9 @@ def sound_routes(songs: Songs) -> APIRouter:
             raise no_song(song_id)
         if standing.state == "done":
             raise Problem(404, f"the song {song_id} has no {what}: {missing}")
-        raise Problem(409, f"the song {song_id} is {standing.state} and has no {what}: ask for it once it is done")
+        raise Problem(409, _not_done(standing, what))
 
+    @router.head("/v1/songs/{song_id}/audio", include_in_schema=False)
     @router.get(
         "/v1/songs/{song_id}/audio",
         summary="Hear a song",
@@ -46,17 +54,20 @@ def sound_routes(songs: Songs) -> APIRouter:
             **errors(404, 409, 416, 422),
         },
     )
-    def listen(song_id: SongId, format: Literal["flac", "wav", "mp3", "ogg"] = "flac") -> Response:
+    async def listen(song_id: SongId, format: Literal["flac", "wav", "mp3", "ogg"] = "flac") -> Response:
         """flac as it is stored, or made into another format; parts of it by a Range header."""
-        sound = need(song_id, songs.sound(song_id), "sound", "it was removed")
+        sound = await run_in_threadpool(lambda: need(song_id, songs.sound(song_id), "sound", "it was removed"))
         try:
-            path = sound if format == "flac" else transcoded(sound, format)
+            path = sound
+            if format != "flac":
+                path = await to_thread.run_sync(transcoded, sound, format, limiter=transcodings)
         except SongError:
             if sound.is_file():
                 raise
             raise no_song(song_id) from None  # removed meanwhile
         return Download(path, f"choirmaster-{song_id}.{format}", CONTENT_TYPES[format], inline=True)
 
+    @router.head("/v1/songs/{song_id}/attention", include_in_schema=False)
     @router.get(
         "/v1/songs/{song_id}/attention",
         summary="Fetch attention maps",
@@ -104,8 +115,12 @@ def sound_routes(songs: Songs) -> APIRouter:
                 raise Problem(
                     404, f"the song {song_id} has no words in time: it has no words, or kept no attention maps"
                 )
-            raise Problem(409, f"the song {song_id} is {standing.state} and has no words in time: ask once it is done")
-        found = Karaoke.model_validate(stored)
+            raise Problem(409, _not_done(standing, "words in time"))
+        try:
+            found = Karaoke.model_validate(stored)
+        except ValidationError:
+            said = f"the words in time of the song {song_id} were changed on the disk and cannot be read"
+            raise Problem(409, f"{said}: sing it again") from None
         if format == "json":
             return found
         if not found.lines:
@@ -113,3 +128,12 @@ def sound_routes(songs: Songs) -> APIRouter:
         return PlainTextResponse(found.to_lrc() if format == "lrc" else found.to_enhanced_lrc())
 
     return router
+
+
+def _not_done(standing: Standing, what: str) -> str:
+    """Why a song has no sound, maps or words in time, and whether they can still come."""
+    if standing.state == "failed":
+        return f"the song {standing.id} failed and has no {what}: sing it again"
+    if standing.state == "cancelled":
+        return f"the song {standing.id} was cancelled and has no {what}: sing it again"
+    return f"the song {standing.id} is {standing.state} and has no {what}: ask for it once it is done"

@@ -23,4 +23,5 @@ def describe_failure(error: BaseException) -> str:
         return str(error)
     if is_out_of_memory(error):
         return "there was not enough memory for this song: ask for a shorter one"
-    return f"the song failed ({type(error).__name__}: {str(error)[:200]}); the log has the details"
+    # What other libraries say is for the log: it may name files, or anything.
+    return f"the song failed ({type(error).__name__}); the log has the details"

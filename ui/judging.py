@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
+from engine.errors import SongError
 from engine.events import EventLog
 from engine.songs import SongStore
 from ui.listening import Hearing, Listener, Verdict
+from ui.stored import DAMAGED, read_verdict
 
 #: Verdicts kept in memory beside those on disk: of songs nobody listened to, and those a full disk did not take.
 REMEMBERED = 256
@@ -34,6 +36,7 @@ class Judging:
         self._lock = threading.Lock()
         self._verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self._waiting: set[str] = set()
+        self._writing: set[str] = set()  # heard, and on the way to the disk
         self._closed = False
         # Weak: a log that neither the engine nor a client holds has no one to tell.
         self._logs: WeakValueDictionary[str, EventLog] = WeakValueDictionary()
@@ -49,25 +52,31 @@ class Judging:
         self.changed()
         if closed:
             self._arrived(song_id, CLOSING)
-        else:
-            self.listener.hear(Hearing(song_id, self.store.audio(song_id), lyrics, self._arrived))
+            return
+        try:
+            sound = self.store.audio(song_id)
+        except SongError as error:  # somebody put a link there
+            self._arrived(song_id, {"state": "failed", "reason": str(error)})
+            return
+        self.listener.hear(Hearing(song_id, sound, lyrics, self._arrived))
 
-    def hear_again(self, song_id: str, record: Mapping[str, Any]) -> None:
-        """Have a stored song judged that nobody listened to yet."""
+    def hear_again(self, song_id: str, record: Mapping[str, Any], lyrics: str) -> None:
+        """Have a stored song judged that nobody listened to yet, or whose verdict cannot be read."""
+        unheard = "judged" not in record or read_verdict(record["judged"]) is DAMAGED
         with self._lock:
             known = self._verdicts.get(song_id, {}).get("state")
-            wanted = song_id not in self._waiting and known != "failed" and "judged" not in record
+            wanted = unheard and song_id not in self._waiting | self._writing and known != "failed"
         if wanted and self.listener.state == "ready":
-            self.hear(song_id, str(record.get("request", {}).get("lyrics", "")))
+            self.hear(song_id, lyrics)
 
     def verdict(self, song_id: str, record: Mapping[str, Any]) -> Verdict:
         """What became, or becomes, of the judgement of a stored song."""
         with self._lock:
-            if song_id in self._waiting:
+            if song_id in self._waiting or song_id in self._writing:
                 return WAITING
             found = self._verdicts.get(song_id) or record.get("judged")
-        if isinstance(found, dict) and isinstance(found.get("state"), str):
-            return found
+        if found is not None:
+            return read_verdict(found)
         return {"state": "unavailable", "reason": self.listener.reason or "the judge has not heard this song"}
 
     def log(self, song_id: str) -> EventLog | None:
@@ -75,13 +84,18 @@ class Judging:
         return self._logs.get(song_id)
 
     def remove(self, song_id: str) -> bool:
-        """Delete a stored song with its verdict; False where there was none."""
-        with self._lock:  # so that no verdict is written into a folder that is going
-            heard = song_id not in self._waiting
+        """Delete a stored song with its verdict; False where there was none.
+
+        Raises:
+            SongError: it cannot be deleted, and is there with its verdict as before.
+        """
+        gone = self.store.delete(song_id)
+        with self._lock:
+            heard = song_id not in self._waiting and song_id not in self._writing
             self._waiting.discard(song_id)
+            self._writing.discard(song_id)
             self._verdicts.pop(song_id, None)
             events = self._logs.pop(song_id, None)
-            gone = self.store.delete(song_id)
         if events is not None and not heard:
             events.append("judged", REMOVED)
         self.changed()
@@ -89,9 +103,9 @@ class Judging:
 
     def wait(self, ends: float) -> bool:
         """Wait until every verdict has arrived, or until ``time.monotonic()`` is past ``ends``."""
-        while self._waiting and time.monotonic() < ends:
+        while (self._waiting or self._writing) and time.monotonic() < ends:
             time.sleep(0.05)
-        return not self._waiting
+        return not (self._waiting or self._writing)
 
     def close(self) -> None:
         """End the listening; songs not yet heard are told so."""
@@ -107,14 +121,20 @@ class Judging:
             if song_id not in self._waiting:  # removed meanwhile
                 return
             self._waiting.discard(song_id)
+            self._writing.add(song_id)
+        # Without the lock, for which every look at a song would wait. A song deleted meanwhile stays deleted.
+        if verdict["state"] in ("judged", "wordless"):
+            try:
+                self.store.annotate(song_id, judged=verdict)
+            except Exception as error:  # a full disk: the verdict lives as long as the server
+                log.warning("what the judge heard in %s was not written down: %s", song_id, error)
+        with self._lock:
+            if song_id not in self._writing:  # removed meanwhile, and that was told
+                return
+            self._writing.discard(song_id)
             self._verdicts[song_id] = verdict
             while len(self._verdicts) > REMEMBERED:
                 self._verdicts.popitem(last=False)
-            if verdict["state"] in ("judged", "wordless"):
-                try:
-                    self.store.annotate(song_id, judged=verdict)
-                except Exception as error:  # a full disk: the verdict lives as long as the server
-                    log.warning("what the judge heard in %s was not written down: %s", song_id, error)
             events = self._logs.get(song_id)
         if events is not None:
             events.append("judged", verdict)

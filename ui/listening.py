@@ -101,7 +101,7 @@ class Listener:
         except Exception as error:  # songs are sung without a judge all the same
             log.exception("the judge does not load")
             self.state = "unavailable"
-            self.reason = f"the judge does not load ({type(error).__name__}: {error}): the log has the details"
+            self.reason = f"the judge does not load ({type(error).__name__}): the log has the details"
         else:
             self.state = "ready"
         if self.reason:
@@ -117,9 +117,12 @@ class Listener:
             heard = self.judge.listen(audio.T, rate)
             return verdict(self.judge.title, hearing.lyrics, heard)
         except Exception as error:
-            if not isinstance(error, ChoirmasterError) and hearing.sound.is_file():
+            if isinstance(error, ChoirmasterError):
+                return {"state": "failed", "reason": f"the judge could not listen: {error}"}
+            if hearing.sound.is_file():
                 log.exception("the judge failed on song %s", hearing.song_id)
-            return {"state": "failed", "reason": f"the judge could not listen: {error}"}
+            said = f"the judge could not listen ({type(error).__name__}): the server's log has the details"
+            return {"state": "failed", "reason": said}
 
 
 def verdict(judge: str, lyrics: str, heard: Heard) -> Verdict:

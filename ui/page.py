@@ -86,9 +86,9 @@ class Panes:
             else:
                 job = self.songs.engine.job(standing.id)
                 plan = None if job is None else self.songs.preview(job.request)[0]
-        except (ChoirmasterError, ValueError):
+            return "" if plan is None else draw_plan(plan, lyrics)
+        except (ChoirmasterError, ValueError, ArithmeticError):  # a plan changed by hand may be none
             return ""
-        return "" if plan is None else draw_plan(plan, lyrics)
 
 
 def build_page(songs: Songs) -> gr.Blocks:

@@ -12,6 +12,7 @@ from engine.genres import CaptionReading
 from engine.lyrics import parse_lyrics
 from ui.form import complaint, count, read_as
 from ui.standings import Standing
+from ui.stored import number
 
 EMPTY = (
     '<div class="empty"><p>Type some lyrics, choose a style, press <b>Sing</b>.</p>'
@@ -42,10 +43,11 @@ def show_player(standing: Standing) -> str:
         return ""
     record, request = standing.record, standing.request
     audio = f"/v1/songs/{standing.id}/audio"
-    spent = sum(float(v) for v in record.get("spent", {}).values())
+    spent = record.get("spent")
+    seconds = sum(map(number, spent.values())) if isinstance(spent, dict) else 0.0
     about = " · ".join((
         count(parse_lyrics(str(request.get("lyrics", "")))),
-        f"{float(record.get('seconds', 0)):.1f} s, sung in {spent:.1f} s",
+        f"{number(record.get('seconds')):.1f} s, sung in {seconds:.1f} s",
         f"seed {request.get('seed')}",
         f"{standing.steps} steps",
     ))  # fmt: skip
@@ -65,7 +67,7 @@ def show_player(standing: Standing) -> str:
 def _reading(record: dict[str, Any], request: dict[str, Any]) -> str:
     try:
         return read_as(CaptionReading(**record["reading"]), str(request.get("caption", "")))
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):  # it was changed by hand
         return ""
 
 

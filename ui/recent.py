@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ui.standings import Standing
+from ui.stored import number, read_verdict
 
 SHOWN = 12
 #: What a person calls a state, where it is not its name.
@@ -21,11 +22,11 @@ def show_recent(standings: list[Standing], opened: str | None) -> str:
 def _item(standing: Standing, opened: bool) -> str:
     caption = str(standing.request.get("caption", "")).strip() or "no style"
     lyrics = " / ".join(str(standing.request.get("lyrics", "")).split("\n")).strip() or "instrumental"
-    judged = standing.judged or {}
-    mark = f"WER {100 * float(judged['wer']):.0f} %" if judged.get("state") == "judged" else ""
+    judged = read_verdict(standing.judged)
+    mark = f"WER {100 * number(judged['wer']):.0f} %" if judged.get("state") == "judged" else ""
     if standing.state != "done":
         mark = MARKS.get(standing.state, standing.state)
-    length = f"{float((standing.record or {}).get('seconds', 0)):.1f} s" if standing.record else ""
+    length = f"{number(standing.record.get('seconds')):.1f} s" if standing.record else ""
     current = ' aria-current="true"' if opened else ""
     return (
         f'<li><a href="/?song={standing.id}" data-song="{standing.id}"{current}><b>{escape(caption[:80])}</b>'

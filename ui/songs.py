@@ -5,25 +5,27 @@ Ties engine, store and judge together for the HTTP API and the pages alike. Know
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.engine import ENDED, Engine, Job, State
-from engine.errors import SongError
+from engine.errors import RequestError, SongError
 from engine.events import EventLog
 from engine.genres import CaptionReading
 from engine.plan import Plan
 from engine.request import SongRequest
 from engine.song_query import SongQuery, fold
 from engine.songs import SongStore
-from ui.judging import Judging
+from ui.judging import REMOVED, Judging
 from ui.listening import Listener
 from ui.standings import Standing, of_job, of_record
 
@@ -33,10 +35,10 @@ CANCEL_PATIENCE = 2.0
 MAX_COMPARED = 8
 #: Ended without a song, and listed as long as the engine remembers them.
 REMEMBERED_FAILURES = 64
-#: Comparisons of which the order is known in which their songs were asked for.
-REMEMBERED_COMPARISONS = 256
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,6 @@ class Songs:
         self._live: OrderedDict[str, Job] = OrderedDict()
         self._fallen: deque[str] = deque(maxlen=REMEMBERED_FAILURES)
         self._unwanted: set[str] = set()
-        self._comparisons: OrderedDict[str, list[str]] = OrderedDict()
         engine.listeners.append(self._changed)
 
     def preview(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, float]:
@@ -84,22 +85,22 @@ class Songs:
         """Queue songs that belong together, all or none; the id they share, and their jobs in the same order.
 
         Raises:
-            RequestError: this model cannot sing one of them.
+            RequestError: this model cannot sing one of them, or there are more than may ever wait.
             QueueFull, EngineClosed: no more songs are taken, now or at all.
         """
+        most = self.engine.settings.max_queue
+        if len(requests) > most:
+            raise RequestError(
+                f"{len(requests)} songs are to be compared and at most {most} may wait here: compare fewer at once, or "
+                "start the server with a larger --max-queue"
+            )
         for request in requests:
             self.preview(request)
         comparison = secrets.token_hex(8)
-        jobs = self._entered(self.engine.submit_together(requests, comparison=comparison))
-        with self._lock:
-            self._comparisons[comparison] = [job.id for job in jobs]
-            while len(self._comparisons) > REMEMBERED_COMPARISONS:
-                self._comparisons.popitem(last=False)
-        return comparison, jobs
+        return comparison, self._entered(self.engine.submit_together(requests, comparison=comparison))
 
     def comparison(self, comparison: str) -> list[Standing]:
-        """The songs of a comparison that are still known, in the order they were asked for where this
-        server was asked."""
+        """The songs of a comparison that are still known, in the order they were asked for."""
         if not _ID.fullmatch(comparison):
             return []
         with self._lock:
@@ -108,10 +109,9 @@ class Songs:
         there = {standing.id for standing in found if standing is not None}
         stored = self.store.browse(SongQuery(comparison=comparison), 2 * MAX_COMPARED, 0)
         found += [self._of_record(record) for record in stored if record.get("id") not in there]
-        with self._lock:
-            asked = self._comparisons.get(comparison, [])
-        place = {song_id: number for number, song_id in enumerate(asked)}
-        return sorted(filter(None, found), key=lambda s: (place.get(s.id, len(place)), s.created or "", s.id))
+        last = MAX_COMPARED  # of songs that do not tell their place
+        places = {s.id: last if s.comparison_place is None else s.comparison_place for s in found if s is not None}
+        return sorted(filter(None, found), key=lambda s: (places[s.id], s.created or "", s.id))
 
     def standing(self, song_id: str) -> Standing | None:
         """How a song stands, or None where there is none of that id."""
@@ -164,31 +164,41 @@ class Songs:
             self.engine.cancel(job)
 
     def remove(self, song_id: str) -> str | None:
-        """Cancel a song that waits or is being made, delete one that is stored.
+        """Cancel a song that waits or is being made, delete one that is stored, list one no more that ended otherwise.
 
-        Returns "cancelled", "cancelling" (it ends with its next step) or "deleted"; None where there is none of that
-        id.
+        Returns "cancelled", "cancelling" (it ends with its next step), "failed" or "deleted"; None where there is none
+        of that id.
+
+        Raises:
+            SongError: it is stored and cannot be deleted.
         """
         if not _ID.fullmatch(song_id):
             return None
         job = self.engine.job(song_id)
-        if job is not None and job.state not in ENDED:
+        if job is not None and job.state in ("failed", "cancelled"):
+            with self._lock, suppress(ValueError):
+                self._fallen.remove(song_id)
+            self._count_change()
+            return job.state
+        late = job is not None and job.state not in ENDED
+        if job is not None and late:
             with self._lock:
                 self._unwanted.add(song_id)
             self.engine.cancel(job)
             if not job.wait(CANCEL_PATIENCE):
                 return "cancelling"
             if job.state != "done":
-                return "cancelled"
+                return job.state
         with self._lock:
             self._unwanted.discard(song_id)
-        return "deleted" if self.judging.remove(song_id) else None
+        # One that was done before the cancellation reached it may be deleted by now.
+        return "deleted" if self.judging.remove(song_id) or late else None
 
     def judge_again(self, song_id: str) -> None:
         """Let the judge hear a stored song that it has not judged yet."""
         standing = self.standing(song_id)
         if standing is not None and standing.record is not None:
-            self.judging.hear_again(song_id, standing.record)
+            self.judging.hear_again(song_id, standing.record, str(standing.request.get("lyrics", "")))
 
     def refuse(self) -> None:
         """Take no more songs; those accepted are finished."""
@@ -255,11 +265,19 @@ class Songs:
                 self._fallen.append(job.id)
         if job.state != "done":
             return
-        if unwanted:  # the cancellation came after the last step
-            self.judging.remove(job.id)
-            job.events.append("judged", {"state": "unavailable", "reason": "the song was removed"})
+        if unwanted and self._deleted(job.id):  # the cancellation came after the last step
+            job.events.append("judged", REMOVED)
         else:
             self.judging.hear(job.id, job.request.lyrics, job.events)
+
+    def _deleted(self, song_id: str) -> bool:
+        """Delete a song that nobody wants; False where it cannot be, so that it is one like all others."""
+        try:
+            self.judging.remove(song_id)
+        except SongError as error:
+            log.warning("the cancelled song %s stays: %s", song_id, error)
+            return False
+        return True
 
 
 def _asked_for(query: SongQuery, job: Job) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.engine import ENDED, Job, State
 from ui.listening import Verdict
+from ui.stored import number, plain
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How one song stands. ``place``: its place among the songs that wait, from 1; 0 where it does not wait."""
+    """How one song stands. ``place``: its place among the songs that wait, from 1; 0 where it does not wait;
+    ``comparison_place``: its place within its comparison, from 0."""
 
     id: str
     state: State
@@ -23,6 +25,7 @@ class Standing:
     place: int = 0
     created: str | None = None
     comparison: str | None = None
+    comparison_place: int | None = None
     error: str | None = None
     judged: Verdict | None = None
     record: dict[str, Any] | None = None
@@ -38,7 +41,7 @@ class Standing:
         return not self.going and (self.judged or {}).get("state") not in ("waiting",)
 
     def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "links": links(self.id)}
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "links": links(self.id)}
 
 
 def links(song_id: str) -> dict[str, str]:
@@ -58,23 +61,26 @@ def of_job(job: Job, place: int) -> Standing:
         place,
         datetime.fromtimestamp(job.created, UTC).isoformat(timespec="seconds"),
         job.comparison,
+        job.place_in_comparison,
         job.error,
     )
 
 
 def of_record(record: Mapping[str, Any], judged: Verdict) -> Standing:
     """The standing of a stored song. Its record may have been changed by hand: nothing in it is taken for granted."""
-    sampling, request, comparison = record.get("sampling"), record.get("request"), record.get("comparison")
-    steps = sampling.get("steps") if isinstance(sampling, dict) else 0
-    steps = steps if isinstance(steps, int) else 0
+    stored: dict[str, Any] = plain(dict(record))
+    sampling, request, comparison = stored.get("sampling"), stored.get("request"), stored.get("comparison")
+    steps = int(number(sampling.get("steps"))) if isinstance(sampling, dict) else 0
+    place = stored.get("comparison_place")
     return Standing(
-        str(record.get("id")),
+        str(stored.get("id")),
         "done",
         dict(request) if isinstance(request, dict) else {},
         steps,
         steps,
-        created=None if record.get("created") is None else str(record["created"]),
+        created=None if stored.get("created") is None else str(stored["created"]),
         comparison=None if comparison is None else str(comparison),
-        judged=judged,
-        record=dict(record),
+        comparison_place=None if place is None else int(number(place)),
+        judged=plain(judged),
+        record=stored,
     )

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from eval.text import reference_words, sung_lines
+from ui.stored import number, read_verdict
 
 _LEGEND = (
     ("equal", "", "as written"),
@@ -30,9 +31,10 @@ class Token:
 
 def show_verdict(judged: dict[str, Any] | None, lyrics: str) -> str:
     """A verdict as HTML."""
-    state = (judged or {}).get("state")
-    if judged is None or state is None:
+    if judged is None:
         return ""
+    judged = read_verdict(judged)
+    state = judged["state"]
     if state == "waiting":
         return '<section class="verdict"><p class="working" role="status">The judge is listening…</p></section>'
     if state != "judged":
@@ -116,13 +118,13 @@ def _word(kind: str, text: str, said: str) -> str:
 
 
 def _figures(judged: dict[str, Any]) -> str:
-    rate = float(judged.get("wer", 0))
+    rate = number(judged.get("wer"))
     counts = (("substitutions", "another word"), ("deletions", "missing"), ("insertions", "extra"))
-    said = ", ".join(f"{int(judged.get(key, 0))} {name}" for key, name in counts)
+    said = ", ".join(f"{number(judged.get(key)):.0f} {name}" for key, name in counts)
     level = "good" if rate <= 0.2 else "fair" if rate <= 0.5 else "poor"
     return (
         f'<div class="figures"><p class="wer {level}"><strong>{100 * rate:.0f}<small>%</small></strong>'
         f"<span>word error rate</span></p>"
-        f"<p>{int(judged.get('hits', 0))} of {int(judged.get('reference_words', 0))} words came through<br>"
+        f"<p>{number(judged.get('hits')):.0f} of {number(judged.get('reference_words')):.0f} words came through<br>"
         f'<span class="faint">{said}</span></p></div>'
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from tests.ui.planted import until
+from tests.waiting import until
 
 SONG: dict[str, Any] = {"caption": "folk", "lyrics": "hello old friend", "seed": 1, "steps": 2}
 

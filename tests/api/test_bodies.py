@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.bodies import read_comparison, read_song
+from api.bodies import check_size, read_comparison, read_song
+from api.exports import _read_request as read_export
 from api.guard import MAX_JSON
-from api.problems import MAX_DETAIL
+from api.problems import MAX_DETAIL, Problem
 from engine.errors import RequestError
 from tests.api.asking import SONG
 from tests.api.small_app import problem
@@ -63,7 +65,9 @@ def test_a_bad_request_is_answered_in_a_sentence(client: TestClient, fields: dic
         (b"", 400, "no JSON"),
         (b"\xff\xfe", 400, "no JSON"),
         (b'{"lyrics": "\\ud800"}', 400, "no JSON"),
-        (b"[" * 100_000, 400, "no JSON"),
+        (b"[" * 9_000, 400, "no JSON"),
+        (b"[" * 100_000, 413, "at most 10,000"),
+        (b'{"caption": "' + b"[,{" * 9_000, 413, "at most 10,000"),
         (b'{"seed": ' + b"9" * 5000 + b"}", 400, "no JSON"),
         (b"[1]", 422, "object"),
         (b'"folk"', 422, "object"),
@@ -116,3 +120,42 @@ def test_songs_to_compare_differ_in_nothing_but_their_composition() -> None:
 def test_what_cannot_be_compared_is_told(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(RequestError, match=said):
         read_comparison(json.dumps(fields).encode())
+
+
+#: Bodies of nearly 1 MiB of which each value is wrong, and limits they run into.
+HUGE = [
+    (b'{"durations": [' + b",".join([b"{}"] * 300_000) + b"]}", 413, "10,000"),
+    (b'{"durations": [' + b",".join([b'"a"'] * 5_000) + b"]}", 422, "durations has 5,000 entries"),
+    (b'{"plan": {"notes": [' + b",".join([b"{}"] * 3_000) + b"]}}", 422, "notes has 3,000 entries"),
+    (b"{" + b",".join(b'"k%d":0' % n for n in range(300)) + b"}", 422, "300 keys"),
+    (b'{"plan": {"notes": [' + b",".join([b"{}"] * 1_999) + b"]}}", 422, "and 7,9"),
+    (b"{" + b",".join(b'"k%d":0' % n for n in range(50)) + b"}", 422, "k0 is not a field"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "said"), HUGE)
+@pytest.mark.parametrize("path", ["/v1/songs", "/v1/compare", "/v1/exports"])
+def test_a_body_of_very_many_wrong_parts_costs_little(path: str, body: bytes, code: int, said: str) -> None:
+    assert len(body) < MAX_JSON
+    read = {"/v1/songs": read_song, "/v1/compare": read_comparison, "/v1/exports": read_export}[path]
+    tracemalloc.start()
+    try:
+        with pytest.raises((Problem, RequestError)) as raised:
+            read(body)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
+    if path == "/v1/songs" or code == 413 or "has" in said:
+        assert said in str(raised.value) and getattr(raised.value, "status", 422) == code
+
+
+def test_text_counts_as_one_value_whatever_is_in_it() -> None:
+    caption = '[{,"' * 240
+    assert read_song(json.dumps({"caption": caption}).encode()).caption == caption
+    check_size(json.dumps([caption] * 20).encode())
+
+
+def test_of_many_errors_the_first_are_told() -> None:
+    with pytest.raises(RequestError) as raised:
+        read_song(json.dumps({f"k{n}": 0 for n in range(50)}).encode())
+    assert str(raised.value).count("is not a field") == 8 and str(raised.value).endswith("; and 42 more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.api.asking import SONG, settle
 from tests.api.small_app import problem
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, hold, make_songs
+from tests.waiting import until
 from ui.songs import Songs
 
 
@@ -70,22 +72,39 @@ def test_songs_are_sung_by_each_composition_from_one_noise(
     later = make_songs(random_model, tmp_path / "songs", None)
     with TestClient(build_app(later, pages=False), "http://localhost") as again:
         kept = again.get(f"/v1/compare/{comparison}").json()["songs"]
-    assert {s["id"] for s in kept} == {s["id"] for s in songs}
+    assert [s["id"] for s in kept] == [s["id"] for s in songs], "after a restart, too"
 
 
 def test_all_songs_of_a_comparison_are_taken_or_none(client: TestClient, compared: Songs) -> None:
     held = hold(compared)
     problem(client.post("/v1/compare", json={**SONG, "compositions": ["base", "ghost"]}), 404)
-    full = client.post("/v1/compare", json={**SONG, "compositions": [{}, "a=1", "b=1", "c=1"]})
+    full = client.post("/v1/compare", json={**SONG, "compositions": [{}, "a=1", "b=1"]})
     problem(full, 404)
     assert client.get("/v1/songs").json()["total"] == 0
     held.go.set()
 
 
-def test_a_comparison_that_does_not_fit_into_the_queue_is_refused_whole(client: TestClient, compared: Songs) -> None:
-    many = [{"folk": weight} for weight in (0.1, 0.2, 0.3, 0.4)]
+def test_a_comparison_that_does_not_fit_into_the_queue_is_refused_whole(
+    client: TestClient, compared: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, step = threading.Event(), compared.engine.singer.step
+    monkeypatch.setattr(compared.engine.singer, "step", lambda songs: step(songs) if go.wait(60) else [])
+    first = client.post("/v1/songs", json=SONG).json()["id"]
+    until(lambda: client.get(f"/v1/songs/{first}").json()["state"] == "singing")
+    client.post("/v1/songs", json=SONG)
+    many = [{"folk": weight} for weight in (0.1, 0.2, 0.3)]
     refused = client.post("/v1/compare", json={**SONG, "compositions": many})
     assert "3 songs" in problem(refused, 429) and int(refused.headers["retry-after"]) >= 1
+    assert client.get("/v1/songs").json()["total"] == 2
+    go.set()
+
+
+def test_a_comparison_that_can_never_fit_is_wrong_and_names_both_numbers(client: TestClient) -> None:
+    many = [{"folk": weight} for weight in (0.1, 0.2, 0.3, 0.4)]
+    refused = client.post("/v1/compare", json={**SONG, "compositions": many})
+    said = problem(refused, 422)
+    assert "4 songs" in said and "at most 3" in said and "retry-after" not in refused.headers
+    assert client.get("/v1/presets").json()["limits"]["compositions"]["maxItems"] == 3
     assert client.get("/v1/songs").json()["total"] == 0
 
 

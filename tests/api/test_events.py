@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
+import http.client
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +16,13 @@ import httpx
 import numpy as np
 import pytest
 
+import engine.songs
 from engine.song_model import SongModel
+from eval.weights import JudgeUnavailable
 from tests.api.asking import SONG, read_events
 from tests.api.small_app import problem
-from tests.ui.planted import FakeJudge, hold, make_songs, served, until
+from tests.ui.planted import FakeJudge, hold, make_songs, served
+from tests.waiting import until
 from ui.songs import Songs
 
 
@@ -131,6 +137,39 @@ def test_a_song_removed_before_its_verdict_ends_its_streams(web: httpx.Client, s
     assert seen[-1]["event"] == "judged" and "removed" in seen[-1]["data"]["reason"]
 
 
+def test_a_full_disk_is_told_without_a_path(
+    web: httpx.Client, songs: Songs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "new"))
+
+    monkeypatch.setattr(engine.songs, "write_bytes_atomically", full)
+    song_id = ask(web)
+    last = follow(web, song_id)[-1]
+    assert last["event"] == "failed"
+    assert "No space left on device" in last["data"]["error"] and "free some space" in last["data"]["error"]
+    assert str(tmp_path) not in str(last) and "/" not in last["data"]["error"]
+
+
+def test_a_judge_that_fails_is_told_without_a_path_live_and_stored(
+    web: httpx.Client, songs: Songs, judge: FakeJudge, tmp_path: Path, random_model: SongModel
+) -> None:
+    judge.fault = JudgeUnavailable(f"there are no weights in {tmp_path}/some weights/x.bin")
+    song_id = ask(web)
+    reason = follow(web, song_id)[-1]["data"]["reason"]
+    assert "there are no weights in" in reason and str(tmp_path) not in reason and "/" not in reason
+    judge.fault = ZeroDivisionError(f"planted in {tmp_path}")
+    reason = follow(web, ask(web))[-1]["data"]["reason"]
+    assert "ZeroDivisionError" in reason and "planted" not in reason
+    songs.store.annotate(song_id, judged={"state": "failed", "reason": f"could not read {tmp_path}/a b/c: gone"})
+    later = make_songs(random_model, songs.store.folder, None)
+    with served(later, pages=False) as url, httpx.Client(base_url=url) as again:
+        told = follow(again, song_id)[-1]["data"]
+        shown = again.get(f"/v1/songs/{song_id}")
+    assert told == {"state": "failed", "reason": "could not read c: gone"}
+    assert shown.json()["judged"]["reason"] == told["reason"] and str(tmp_path) not in shown.text
+
+
 def test_silence_is_filled_with_comments(web: httpx.Client, songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.05)
     held = hold(songs)
@@ -168,8 +207,11 @@ def test_a_client_that_goes_away_costs_nothing(
     # one that waits for the song in its request goes away, too
     job = songs.engine.job(song_id)
     assert job is not None
-    with pytest.raises(httpx.ReadTimeout):
-        web.post("/v1/songs?wait=true", json=SONG, timeout=0.3)
+    known = len(songs.engine._register.live())
+    waiting = http.client.HTTPConnection(str(web.base_url.host), web.base_url.port)
+    waiting.request("POST", "/v1/songs?wait=true", json.dumps(SONG), {"Content-Type": "application/json"})
+    until(lambda: len(songs.engine._register.live()) > known)
+    waiting.close()
     held.go.set()
     decode.set()
     assert job.wait(60) and job.state == "done"

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -217,6 +218,8 @@ def test_a_part_of_the_file_is_fetched_where_asked_for(client: Watching) -> None
     assert (part.status_code, part.content) == (206, whole[100:200])
     assert part.headers["content-range"] == f"bytes 100-199/{size}"
     assert client.get(path, headers={"Range": "bytes=-5"}).content == whole[-5:]
+    head = client.head(path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(size))
     beyond = client.get(path, headers={"Range": f"bytes={size}-"})
     assert f"which has {size} bytes" in problem(beyond, 416) and beyond.headers["content-range"] == f"bytes */{size}"
     assert "like bytes=0-1023" in problem(client.get(path, headers={"Range": "pages=1"}), 400)
@@ -273,7 +276,8 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], said: str, client: Watch
     [
         (b"", 400),
         (b"{", 400),
-        (b"[" * 100_000, 400),
+        (b"[" * 9_000, 400),
+        (b"[" * 100_000, 413),
         (b"\xff", 400),
         (b"[]", 422),
         (b"null", 422),
@@ -395,6 +399,66 @@ def test_closing_stops_the_export_that_runs(
     jobs.close()
     assert not [path for path in folder.iterdir()]
     assert "shutting down" in problem(client.post("/v1/exports", json=LORA), 503)
+
+
+def test_no_more_are_taken_once_the_server_ends_and_those_accepted_are_made(
+    start: Callable[..., ExportJobs], serve: Callable[[ExportJobs], Watching], slow: Slow
+) -> None:
+    jobs = start()
+    client = serve(jobs)
+    running, waiting = ask(client), ask(client)
+    assert slow.begun.wait(10)
+    jobs.refuse()
+    refused = client.post("/v1/exports", json=LORA)
+    assert "takes no more exports" in problem(refused, 503) and int(refused.headers["retry-after"]) > 0
+    assert jobs.drain(0.05) is False and state(client, running)[0] == "running"
+    slow.steps.release(8)
+    assert jobs.drain(60) is True
+    assert [state(client, export_id)[0] for export_id in (running, waiting)] == ["done", "done"]
+
+
+def test_waiting_for_exports_ends_when_they_are_stopped(start: Callable[..., ExportJobs], slow: Slow) -> None:
+    jobs = start()
+    jobs.submit(ExportRequest(composition=BLEND, format="peft"))
+    assert slow.begun.wait(10)
+    outcome: list[bool] = []
+    thread = threading.Thread(target=lambda: outcome.append(jobs.drain(600)))
+    thread.start()
+    jobs.stop()
+    thread.join(60)
+    assert outcome == [False]
+    slow.steps.release(1)
+
+
+def test_nobody_waits_while_files_are_deleted(client: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, other = make(client), make(client)
+    deleting, go, rmtree = threading.Event(), threading.Event(), shutil.rmtree
+
+    def slowly(*args: Any, **options: Any) -> None:
+        deleting.set()
+        assert go.wait(60)
+        rmtree(*args, **options)
+
+    monkeypatch.setattr("api.export_files.shutil.rmtree", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        removed = pool.submit(client.delete, f"/v1/exports/{shown['id']}")
+        assert deleting.wait(60)
+        assert [found["id"] for found in client.get("/v1/exports").json()["exports"]] == [other["id"]]
+        assert not removed.done()
+        go.set()
+        assert removed.result().json()["state"] == "removed"
+
+
+def test_an_export_that_cannot_be_removed_is_there_as_before(client: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = make(client)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("api.export_files.os.rename", denied)
+        problem(client.delete(f"/v1/exports/{shown['id']}"), 500)
+    assert client.get(f"/v1/exports/{shown['id']}/file").status_code == 200
 
 
 # --- what goes wrong

@@ -69,13 +69,25 @@ def test_two_hosts_are_none() -> None:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://localhost.evil.example"}, 403),
         ({"Origin": "http://localhost:3000"}, 403),
+        ({"Origin": "https://sing.example.org:443"}, 200),
+        ({"Origin": "https://sing.example.org:8443"}, 403),
+        ({"Origin": "https://sing.example.org:8443", "Host": "localhost:8443"}, 200),
+        ({"Origin": "https://sing.example.org:8443", "Host": "sing.example.org:8443"}, 200),
+        ({"Origin": "https://sing.example.org:8443", "Host": "sing.example.org:7860"}, 403),
+        ({"Origin": "https://sound.example.org:8443"}, 200),  # which was given with its port
+        ({"Origin": "https://sound.example.org"}, 403),
+        ({"Origin": "ftp://localhost"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "http://[foo]"}, 403),
+        ({"Origin": "http://a]b"}, 403),
+        ({"Origin": "http://user@localhost"}, 403),
         ({"Origin": "null"}, 403),
         ({"Origin": ""}, 403),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "SPAWN"])
 def test_pages_of_other_sites_change_nothing(headers: dict[str, str], status: int, method: str) -> None:
-    client = doors(Access(hosts=frozenset({"sing.example.org"})))
+    client = doors(Access(hosts=frozenset({"sing.example.org", "sound.example.org:8443"})))
     assert client.request(method, "/v1/songs", headers=headers).status_code == status
     assert client.get("/v1/songs", headers=headers).status_code == 200
 
@@ -148,7 +160,8 @@ def test_a_websocket_is_let_in_by_the_same_doors() -> None:
 
     key = (b"x-api-key", KEY.encode())
     assert asyncio.run(ask(key)) and not asyncio.run(ask())
-    assert not asyncio.run(ask(key, (b"origin", b"http://evil.example")))
+    for origin in (b"http://evil.example", b"http://[", b"http://[foo]", b"http://a]b"):
+        assert not asyncio.run(ask(key, (b"origin", origin)))
     assert {message["type"] for message in sent} == {"websocket.close"}
 
 
@@ -242,3 +255,13 @@ def test_every_route_is_behind_the_key_and_the_document_says_so(keyed: TestClien
     assert keyed.post("/v1/songs", json=SONG, headers=opened).status_code == 202
     problem(keyed.post("/gradio_api/queue/join", json={}), 401)
     assert keyed.get(f"/?key={KEY}").status_code == 200 and keyed.get("/v1/songs").status_code == 200
+
+
+def test_nothing_is_uploaded_to_the_pages(random_model: SongModel, tmp_path: Path) -> None:
+    songs = make_songs(random_model, tmp_path, None)
+    with TestClient(build_app(songs), "http://localhost") as client:
+        for path in ("/gradio_api/upload", "/gradio_api/upload/", "/gradio_api/upload?upload_id=x"):
+            answer = client.post(path, files={"files": ("a.txt", b"hello")})
+            assert "POST /v1/adapters" in problem(answer, 404) and "tmp" not in answer.text
+        problem(client.get("/gradio_api/upload_progress?upload_id=x"), 404)
+        assert client.get("/").status_code == client.get("/config").status_code == 200

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import ClientDisconnect
 
 from api.app import build_app
-from api.metrics import MAX_ADAPTERS, EngineNumbers
+from api.guard import RequestIds
+from api.metrics import MAX_ADAPTERS, EngineNumbers, Metrics, RequestCounter
 from engine.song_model import SongModel
 from engine.statistics import EngineStatistics
 from tests.api.asking import SONG, sing
@@ -159,3 +165,42 @@ def test_a_judge_is_described(random_model: SongModel, tmp_path: Path) -> None:
     songs = make_songs(random_model, tmp_path, FakeJudge())
     with TestClient(build_app(songs, pages=False), "http://localhost") as client:
         assert client.get("/healthz").json()["judge"]["name"] == "planted judge"
+
+
+def test_health_is_told_while_every_thread_is_busy(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def slowly(_: str) -> None:
+        begun.release()
+        assert go.wait(60)
+
+    monkeypatch.setattr(songs, "standing", slowly)
+    with ThreadPoolExecutor(60) as pool:
+        waiting = [pool.submit(client.get, "/v1/songs/0123456789abcdef") for _ in range(60)]
+        for _ in range(40):  # all there are
+            assert begun.acquire(timeout=60)
+        assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+        go.set()
+        assert {answer.result().status_code for answer in waiting} == {404}
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"), [(ClientDisconnect(), "4xx"), (asyncio.CancelledError(), "4xx"), (ZeroDivisionError(), "5xx")]
+)
+def test_a_client_that_goes_away_is_no_failure_of_the_server(songs: Songs, error: BaseException, counted: str) -> None:
+    async def app(*_: object) -> None:
+        raise error
+
+    metrics = Metrics(songs.engine)
+    scope = {"type": "http", "method": "POST", "path": "/v1/songs", "headers": []}
+
+    async def nothing(*_: object) -> Any: ...
+
+    with suppress(type(error)):
+        inner = RequestIds(app) if counted == "4xx" else app
+        asyncio.run(RequestCounter(inner, metrics, frozenset())(scope, nothing, nothing))
+    told = metrics.text().decode()
+    assert f'choirmaster_http_requests_total{{method="POST",route="other",status="{counted}"}} 1.0' in told
+    songs.engine.close()

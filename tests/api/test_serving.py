@@ -16,14 +16,17 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import server
+from api.serving import DrainingServer
 from engine.errors import ChoirmasterError
 from engine.song_model import SongModel
 from tests.api.asking import read_events
 from tests.api.small_app import problem
-from tests.ui.planted import until
+from tests.waiting import until
 
 ROOT = Path(server.__file__).parent
 SONG = {"caption": "folk", "lyrics": "Meet me under the station clock", "seed": 3}
@@ -42,7 +45,8 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("key", "hosts", "said"),
     [("short", [], "8 to 256"), ("with some spaces", [], "spaces"), ("ключ-ключ-ключ", [], "ASCII"),
-     ("", [], "8 to 256"), (None, ["a b"], "--allow-host"), (None, ["sing.example.org:80"], "--allow-host"),
+     ("", [], "8 to 256"), (None, ["a b"], "--allow-host"), (None, ["sing.example.org:x"], "--allow-host"),
+     (None, ["sing.example.org:65536"], "--allow-host"),
      (None, [""], "--allow-host")],
 )  # fmt: skip
 def test_keys_and_hosts_that_can_be_none_are_refused(key: str | None, hosts: list[str], said: str) -> None:
@@ -55,7 +59,7 @@ def test_serve_says_where_it_is(
 ) -> None:
     ran: list[Any] = []
     monkeypatch.setattr("engine.song_model.load_song_model", lambda *_, **__: random_model)
-    monkeypatch.setattr(server, "_run", lambda app, _, opened, drain: ran.append((app, opened.getsockname()[1], drain)))
+    monkeypatch.setattr(server, "_run", lambda *given: ran.append((given[0], given[3].getsockname()[1], given[4])))
     server.serve(port=0, outputs=tmp_path / "here", judge="none", api_key="12345678", drain=7)
     shown = capsys.readouterr().out
     [(app, port, drain)] = ran
@@ -67,6 +71,46 @@ def test_serve_says_where_it_is(
         assert client.get("/healthz").json()["model"] == random_model.name
         assert client.get("/v1/adapters").status_code == client.get("/v1/exports").status_code == 200
         problem(client.get("/v1/nothing"), 404)
+
+
+def test_a_name_may_come_with_a_port() -> None:
+    assert server.read_access(None, ["sing.example.org:8443"]).hosts == {"sing.example.org:8443"}
+
+
+class Planted:
+    """Songs or exports at hand that take ``seconds``, and what a server that ends asked of them."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds, self.given, self.stopped = seconds, -1.0, threading.Event()
+        self.asked: list[str] = []
+
+    def refuse(self) -> None:
+        self.asked.append("refuse")
+
+    def drain(self, seconds: float) -> bool:
+        self.asked.append("drain")
+        self.given = seconds
+        return not self.stopped.wait(min(seconds, self.seconds))
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+        self.stopped.set()
+
+    close = stop
+
+
+@pytest.mark.parametrize(("seconds", "signals"), [(0.05, 1), (60, 2)])
+def test_exports_are_finished_like_songs_within_the_same_time(seconds: float, signals: int) -> None:
+    songs, exports = Planted(0.2), Planted(seconds)
+    draining: Any = DrainingServer(uvicorn.Config(FastAPI()), songs, exports, 30)  # type: ignore[arg-type]
+    draining.handle_exit(signal.SIGTERM, None)
+    assert songs.asked[0] == exports.asked[0] == "refuse"
+    if signals == 2:
+        until(lambda: "drain" in exports.asked)
+        draining.handle_exit(signal.SIGTERM, None)
+    until(lambda: draining.should_exit)
+    assert exports.asked[:2] == ["refuse", "drain"] and exports.asked[-1] == "stop"
+    assert 29 < exports.given < 29.9, "what the songs took is gone"
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from engine.song_model import SongModel
 from tests.adapters.exported import same_change
 from tests.api.asking import sing
 from tests.shelf import planted
-from tests.ui.planted import FakeJudge, make_songs, until
+from tests.ui.planted import FakeJudge, make_songs
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import math
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from engine.settings import EngineSettings
 from engine.song_model import SongModel
 from tests.api.asking import SONG, settle, sing
 from tests.api.small_app import problem
-from tests.ui.planted import FakeJudge, hold, make_songs, until
+from tests.ui.planted import FakeJudge, hold, make_songs
+from tests.waiting import until
 from ui.songs import Songs
 
 
@@ -51,6 +55,32 @@ def test_the_same_request_gives_the_same_audio(client: TestClient) -> None:
 def test_nul_characters_are_no_words(client: TestClient) -> None:
     sung = sing(client, lyrics="hello\0friend", caption="fo\0lk")
     assert sung["record"]["plan"]["notes"][-1]["word"] == 1
+
+
+@pytest.mark.parametrize("fields", [{"lyrics": ""}, {"lyrics": " \n\t "}, {}])
+def test_a_song_without_any_lyrics_is_an_instrumental(client: TestClient, fields: dict[str, str]) -> None:
+    answer = client.post("/v1/songs?wait=true", json={"caption": "folk", "steps": 2, "duration": 2, **fields})
+    assert answer.status_code == 200, answer.text
+    assert {note["slot"] for note in answer.json()["record"]["plan"]["notes"]} == {-1}
+    judged = settle(client, answer.json()["id"])["judged"]
+    assert judged["state"] == "wordless" and "instrumental" in judged["reason"]
+
+
+def test_until_leaves_out_its_own_moment(client: TestClient, songs: Songs) -> None:
+    stored = sing(client)
+    at = stored["created"].replace("+00:00", "Z")
+    for query, total in ((f"until={at}", 0), (f"since={at}", 1)):
+        assert client.get(f"/v1/songs?{query}").json()["total"] == total
+    held = hold(songs)
+    live = client.post("/v1/songs", json=SONG).json()["id"]
+    job = songs.engine.job(live)
+    assert job is not None
+    exact = datetime.fromtimestamp(job.created, UTC).isoformat().replace("+00:00", "Z")
+    job.created = datetime.fromisoformat(exact).timestamp()
+    for query, found in ((f"until={exact}", False), (f"since={exact}", True)):
+        listed = client.get(f"/v1/songs?{query}").json()["songs"]
+        assert (live in [song["id"] for song in listed]) is found
+    held.go.set()
 
 
 def test_unknown_genre_words_are_sung_as_the_default_and_it_says_so(client: TestClient) -> None:
@@ -172,18 +202,66 @@ def test_a_stored_song_is_deleted(client: TestClient, songs: Songs) -> None:
     assert not (songs.store.folder / sung["id"]).exists()
 
 
+def test_what_ended_without_a_song_is_removed_as_often_as_one_likes(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(songs.engine.singer, "finish", broken)
+        failed = client.post("/v1/songs?wait=true", json=SONG).json()["id"]
+    held = hold(songs)
+    cancelled = client.post("/v1/songs", json=SONG).json()["id"]
+    songs.cancel(cancelled)
+    held.go.set()
+    until(lambda: client.get(f"/v1/songs/{cancelled}").json()["state"] == "cancelled")
+    for song_id, state in ((failed, "failed"), (cancelled, "cancelled")):
+        for part in ("audio", "attention", "karaoke"):
+            said = problem(client.get(f"/v1/songs/{song_id}/{part}"), 409)
+            assert f"{state} and has no" in said and "sing it again" in said
+        assert client.get(f"/v1/songs?state={state}").json()["total"] == 1
+        for _ in range(2):
+            answer = client.delete(f"/v1/songs/{song_id}")
+            assert (answer.status_code, answer.json()) == (200, {"id": song_id, "state": state})
+            assert client.get(f"/v1/songs?state={state}").json()["total"] == 0
+
+
+def test_a_song_done_before_its_cancellation_came_is_deleted_all_the_same(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(songs)
+    monkeypatch.setattr(songs.engine, "cancel", lambda job: held.go.set())  # which comes too late
+    song_id = client.post("/v1/songs", json=SONG).json()["id"]
+    log = songs.events(song_id)
+    assert client.delete(f"/v1/songs/{song_id}").json()["state"] == "deleted"
+    problem(client.get(f"/v1/songs/{song_id}"), 404)
+    assert log is not None and "removed" in log.since()[-1].data["reason"]
+
+
 def test_a_record_changed_by_hand_harms_no_other(client: TestClient, songs: Songs) -> None:
     kept = sing(client)
     settle(client, kept["id"])
     for number, record in enumerate(
-        ({"id": 3}, {"sampling": [], "request": 1, "judged": "good"}, {"judged": {"state": "judged", "wer": "low"}}, [])
-    ):
+        ({"id": 3}, {"sampling": [], "request": 1, "judged": "good"}, {"judged": {"state": "judged", "wer": "low"}},
+         {"seconds": math.nan, "x": "\ud800", "karaoke": {"lyric_mass": math.inf}}, {"karaoke": 3, "created": []},
+         {"sampling": {"steps": math.inf}, "judged": {"state": "failed", "reason": 3}}, {"plan": 10**400}, [])
+    ):  # fmt: skip
         folder = songs.store.folder / f"{number:016x}"
         folder.mkdir()
         (folder / "song.json").write_text(json.dumps(record))
         (folder / "song.flac").write_bytes(b"fLaC")
         answer = client.get(f"/v1/songs/{folder.name}")
-        assert answer.status_code == (404 if record == [] else 200)
+        assert answer.status_code == (404 if record == [] else 200), answer.text
+        words = client.get(f"/v1/songs/{folder.name}/karaoke")
+        if isinstance(record, dict) and "karaoke" in record:
+            assert "sing it again" in problem(words, 409)
+        else:
+            problem(words, 404)
+        followed = client.get(f"/v1/songs/{folder.name}/events")
+        if record == []:
+            continue
+        assert followed.status_code == 200 and "judged" in followed.text and "NaN" not in followed.text
     assert kept["id"] in {song["id"] for song in client.get("/v1/songs").json()["songs"]}
 
 
@@ -204,17 +282,16 @@ def test_a_full_disk_fails_that_song_alone(client: TestClient, monkeypatch: pyte
 
 def test_waiting_for_a_song_that_is_cancelled_tells_so(client: TestClient, songs: Songs) -> None:
     held = hold(songs)
-    from threading import Timer
 
     def cancel() -> None:
-        [job] = [job for job in songs.engine._register.live()]
+        [job] = until(songs.engine._register.live)
         songs.cancel(job.id)
         held.go.set()
 
-    timer = Timer(0.3, cancel)
-    timer.start()
+    thread = threading.Thread(target=cancel)
+    thread.start()
     answer = client.post("/v1/songs?wait=true", json=SONG)
-    timer.join()
+    thread.join(60)
     assert "cancelled" in problem(answer, 409) and answer.json()["state"] == "cancelled"
 
 

@@ -10,10 +10,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import build_app
+from engine.errors import SongError
 from engine.song_model import SongModel
 from eval.weights import JudgeUnavailable
-from tests.api.asking import settle, sing
-from tests.ui.planted import FakeJudge, make_songs
+from tests.api.asking import SONG, settle, sing
+from tests.api.small_app import problem
+from tests.ui.planted import FakeJudge, hold, make_songs
+from tests.waiting import until
 from ui.songs import Songs
 
 
@@ -73,7 +76,8 @@ def test_songs_are_sung_without_a_judge_and_the_remedy_is_told(
 
 def test_a_judge_that_fails_on_one_song_hears_the_next(client: TestClient, judge: FakeJudge) -> None:
     judge.fault = ZeroDivisionError("planted")
-    assert "planted" in settle(client, sing(client)["id"])["judged"]["reason"]
+    said = settle(client, sing(client)["id"])["judged"]["reason"]
+    assert "ZeroDivisionError" in said and "planted" not in said
     judge.fault = None
     assert settle(client, sing(client)["id"])["judged"]["state"] == "judged"
 
@@ -83,8 +87,81 @@ def test_songs_not_yet_heard_when_the_server_ends_are_told_so(songs: Songs, judg
     with TestClient(build_app(songs, pages=False), "http://localhost") as client:
         ids = [sing(client)["id"] for _ in range(3)]
         logs = [songs.events(i) for i in ids]
-        threading.Timer(0.3, judge.go.set).start()
+        thread = threading.Thread(target=lambda: judge.go.set() if songs.listener._closing.wait(60) else None)
+        thread.start()
         songs.judging.close()
+        thread.join(60)
     ended = [log.since()[-1] for log in logs if log is not None]
     assert [event.kind for event in ended] == ["judged"] * 3
     assert "stopped" in ended[-1].data["reason"]
+
+
+def test_a_song_that_cannot_be_deleted_keeps_its_verdict_to_come(
+    client: TestClient, songs: Songs, judge: FakeJudge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    judge.go.clear()
+    song_id = sing(client)["id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", _not_permitted)
+        refused = client.delete(f"/v1/songs/{song_id}")
+    assert "cannot be removed" in problem(refused, 500) and str(tmp_path) not in refused.text
+    log = songs.events(song_id)
+    assert log is not None and log.since()[-1].kind == "done"
+    judge.go.set()
+    assert settle(client, song_id)["judged"]["state"] == "judged"
+    assert log.since()[-1].kind == "judged"
+
+
+def test_an_unwanted_song_that_cannot_be_deleted_ends_its_events(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(songs)
+    monkeypatch.setattr(songs.engine, "cancel", lambda job: held.go.set())  # too late
+    monkeypatch.setattr(songs.store, "delete", _denied)
+    song_id = client.post("/v1/songs", json=SONG).json()["id"]
+    problem(client.delete(f"/v1/songs/{song_id}"), 500)
+    assert settle(client, song_id)["judged"]["state"] == "judged"
+    log = songs.events(song_id)
+    assert log is not None and until(lambda: log.since()[-1].kind == "judged")
+
+
+def _not_permitted(*_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def _denied(*_: object) -> None:
+    raise SongError("the song cannot be removed")
+
+
+def test_nobody_waits_while_a_verdict_is_written(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go, annotate = threading.Event(), threading.Event(), songs.store.annotate
+
+    def slow(song_id: str, **extra: object) -> None:
+        writing.set()
+        assert go.wait(60)
+        annotate(song_id, **extra)
+
+    monkeypatch.setattr(songs.store, "annotate", slow)
+    song_id = sing(client)["id"]
+    assert writing.wait(60)
+    assert client.get(f"/v1/songs/{song_id}").json()["judged"]["state"] == "waiting"
+    assert client.delete(f"/v1/songs/{song_id}").json()["state"] == "deleted"
+    go.set()
+    sing(client)
+    assert not (songs.store.folder / song_id).exists()
+
+
+def test_a_sound_that_became_a_link_ends_its_events(
+    client: TestClient, songs: Songs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(_: str) -> None:
+        raise SongError("/srv/songs/x is a link, and links are not followed here")
+
+    monkeypatch.setattr(songs.store, "audio", link)
+    song_id = sing(client)["id"]
+    judged = settle(client, song_id)["judged"]
+    assert judged == {**judged, "state": "failed", "reason": "x is a link, and links are not followed here"}
+    log = songs.events(song_id)
+    assert log is not None and log.since()[-1].kind == "judged"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,8 @@ from engine.song_model import SongModel
 from engine.songs import SongStore
 from eval.judge import Heard
 from tests.held import HeldSinger
+from tests.held import hold as hold_engine
+from tests.waiting import until
 from ui.listening import Ears, Listener
 from ui.songs import Songs
 
@@ -62,18 +63,7 @@ def make_songs(
 
 def hold(songs: Songs) -> HeldSinger:
     """Put a singer that waits into the engine."""
-    held = HeldSinger(songs.engine.model)
-    songs.engine.singer = held
-    return held
-
-
-def until(look: Callable[[], T], seconds: float = 120.0) -> T:
-    """The first true value of ``look``."""
-    ends = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < ends, f"it did not come true within {seconds} s"
-        time.sleep(0.01)
-    return found
+    return hold_engine(songs.engine)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import pytest
 import ui.page
 from engine.request import SongRequest
 from engine.song_model import SongModel
-from tests.ui.planted import FakeJudge, hold, make_songs, until
+from tests.ui.planted import FakeJudge, hold, make_songs
+from tests.waiting import until
 from ui.page import Panes, build_page
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
