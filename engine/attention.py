@@ -74,13 +74,18 @@ def masks(lengths: Sequence[int], window: int, device: torch.device) -> tuple[to
     return real[:, None, None], (near & real[:, None] | itself)[:, None]
 
 
-class SelfAttention:
+class _Processor:
+    """What diffusers reads off an attention processor. Other backends take no mask, or leave the window to us."""
+
+    _attention_backend = AttentionBackendName.NATIVE
+    _parallel_config = None
+
+
+class SelfAttention(_Processor):
     """Self-attention of one layer; the same as diffusers' own where all rows are equally long."""
 
     def __init__(self, frame: Frame, sliding: bool) -> None:
         self.frame, self.sliding = frame, sliding
-        self._attention_backend = AttentionBackendName.NATIVE  # others take no mask, or leave the window to us
-        self._parallel_config = None
 
     def __call__(
         self,
@@ -102,13 +107,11 @@ class SelfAttention:
         return _project_out(attn, out)
 
 
-class CrossAttention:
+class CrossAttention(_Processor):
     """Cross-attention of one layer to what every row's song remembers."""
 
     def __init__(self, frame: Frame, layer: int) -> None:
         self.frame, self.layer = frame, layer
-        self._attention_backend = AttentionBackendName.NATIVE  # others take no mask, or leave the window to us
-        self._parallel_config = None
 
     def __call__(
         self,

@@ -54,9 +54,8 @@ class Engine:
         self._accepting, self._closing = True, False
         self._preparers = Workers("preparing", 1, self._take_queued, self._prepare)
         finisher = Finisher(self._register, store, model.name)
-        self._decoders = Workers(
-            "decoding", self.settings.decoders, self._take_sung, lambda job: finisher.finish(job, self.singer)
-        )
+        decoders = self.settings.decoders or model.decoders
+        self._decoders = Workers("decoding", decoders, self._take_sung, lambda job: finisher.finish(job, self.singer))
         self._singing = threading.Thread(target=self._sing, name="choirmaster-singing", daemon=True)
         self._watchdog = Watchdog(self._register, self.settings.song_timeout, [self._preparers, self._decoders])
         self._singing.start()
@@ -281,7 +280,7 @@ class Engine:
     def _leave(self, job: Job, keep: bool = False) -> None:
         """Take a song out of the loop; ``keep`` what there is of it, to be decoded."""
         with self._changed:
-            self._running.remove(job)
+            self._running[:] = [other for other in self._running if other is not job]
             idle = not self._running
         if idle or (job.generation is not None and job.generation.voices):
             self.singer.prune()

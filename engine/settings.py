@@ -23,7 +23,7 @@ class EngineSettings:
     token_budget: int = 24_000
     most_padding: float = 0.2
     song_timeout: float = 600.0
-    # decoding
-    decoders: int = 1
+    # decoding: songs at once, by default what suits the model's codec
+    decoders: int | None = None
     # memory for folded weights, bytes
     folded_bytes: int = 2 << 30

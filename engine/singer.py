@@ -216,7 +216,10 @@ class Singer:
 
     def prune(self) -> None:
         """Drop what is kept of songs that are sung and of adapters that are gone from the shelf."""
-        self.transformer.prune()
+        try:
+            self.transformer.prune()
+        except Exception:  # there is another time; whoever sings must not hear of it
+            log.exception("what is no longer needed was not dropped")
 
     @property
     def _map_rate(self) -> float:

@@ -51,6 +51,11 @@ class SongModel:
         return self.pipeline.vae
 
     @property
+    def decoders(self) -> int:
+        """Songs worth decoding at once: WORLD works in a single thread, a neural codec fills the machine alone."""
+        return 2 if isinstance(self.codec, WorldCodec) else 1
+
+    @property
     def sampling_rate(self) -> int:
         return int(self.codec.config.sampling_rate)
 

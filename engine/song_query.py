@@ -18,8 +18,8 @@ class SongQuery(BaseModel):
     """Songs to list; every field given narrows them down.
 
     ``text`` is part of the caption or the lyrics, in any case. ``adapter`` is the name of one that sings in the song,
-    at whatever weight, or ``base`` for songs without any. ``judged``: whether a word error rate is known. Rates and
-    times are inclusive.
+    at whatever weight, or ``base`` for songs without any. ``judged``: whether a word error rate is known. Both
+    rates are inclusive, and so is ``since``; ``until`` is not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -177,15 +177,16 @@ def test_a_fault_of_the_loop_itself_does_not_end_it(random_model: SongModel, mon
         assert singing.submit(REQUEST).result(60) and singing.alive
 
 
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), RuntimeError("planted")])
 def test_a_shelf_that_cannot_be_looked_at_ends_no_song(
-    choir: tuple[Engine, AdapterStore], monkeypatch: pytest.MonkeyPatch
+    choir: tuple[Engine, AdapterStore], monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     singing, _ = choir
     songs = [singing.submit(REQUEST.model_copy(update={"composition": {"folk": 1.0}, "steps": 50})) for _ in range(2)]
     until(lambda: all(song.step > 0 for song in songs))
 
     def exhausted(_: AdapterStore) -> list[str]:
-        raise OSError(24, "Too many open files")
+        raise fault
 
     with monkeypatch.context() as patch:
         patch.setattr(AdapterStore, "names", exhausted)
