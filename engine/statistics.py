@@ -54,6 +54,12 @@ class Counters:
             if outcome == "done":
                 self._adapters.update(adapters or ["base"])
 
+    @property
+    def songs(self) -> int:
+        """Songs that have ended, however."""
+        with self._lock:
+            return sum(self._outcomes.values())
+
     def snapshot(self, queued: int, running: int, decoding: int) -> EngineStatistics:
         """Everything as it stands now."""
         with self._lock:

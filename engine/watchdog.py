@@ -1,4 +1,7 @@
-"""Looks at the clocks of songs, ends those that take too long, and has threads replaced that are stuck with them."""
+"""Looks at the clocks of songs, ends those that take too long, and has threads replaced that are stuck with them.
+
+Also gives memory back to the system now and then.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import time
 from collections.abc import Sequence
 
 from engine.errors import TimedOut
+from engine.memory import release_memory
 from engine.register import Register
 from engine.workers import Workers
 
-#: Seconds between two looks.
-EVERY = 0.2
+#: Seconds between two looks, and between two times that memory is given back.
+EVERY, RELEASE_EVERY = 0.2, 10.0
 
 
 class Watchdog:
@@ -34,8 +38,13 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
+        released, jobs = time.monotonic(), 0
         while not self._closing.wait(EVERY):
             now = time.monotonic()
+            if now - released > RELEASE_EVERY:
+                released, before, jobs = now, jobs, self._register.counters.songs
+                if jobs != before:
+                    release_memory()
             for job in self._register.live():
                 if job.deadline is not None and job.deadline < now:
                     limit = f"{self._limit:g} s, which is the limit"
