@@ -102,7 +102,8 @@ def test_compression_prints_the_error_of_every_layer_and_of_all(
     assert set(record["ranks"].values()) == {2} and 0 < record["error"] < 1
     for layer, error in record["errors"].items():
         assert any(layer in line and f"{error:.4%}" in line for line in text.splitlines())
-    assert f"{record['error']:.4%}" in text and "rank 2 in" in text
+    told = " ".join(text.split())  # a long path folds the line
+    assert f"{record['error']:.4%}" in told and "rank 2 in" in told
 
 
 @pytest.mark.parametrize("method", ["ties", "dare-ties", "knots"])
