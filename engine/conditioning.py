@@ -19,7 +19,8 @@ from engine.tokenizer import SongTokenizer, lyric_tokens
 
 #: ACE-Step encodes the timbre of thirty seconds of reference sound, here of silence.
 _REFERENCE_SECONDS = 30
-_MAX_LYRIC_TOKENS = 2048
+#: ACE-Step hears no more of the lyrics than this.
+MAX_LYRIC_TOKENS = 2048
 
 
 class TokenKind(IntEnum):
@@ -96,5 +97,5 @@ def sung_text(pipeline: Any, lyrics: str) -> tuple[str, str, list[tuple[int, int
     body = prompt[:end] if end >= start else prompt
     # characters that stand for words, blanked where they are structure, so that offsets stay true
     masked = re.sub(r"\[[^\[\]\n]*\]|<\|[^|\n]*\|>", lambda tag: " " * len(tag.group()), body[start:])
-    offsets = pipeline.tokenizer(prompt, truncation=True, max_length=_MAX_LYRIC_TOKENS, return_offsets_mapping=True)
+    offsets = pipeline.tokenizer(prompt, truncation=True, max_length=MAX_LYRIC_TOKENS, return_offsets_mapping=True)
     return prompt, " " * start + masked, offsets["offset_mapping"]

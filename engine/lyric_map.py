@@ -16,12 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conditioning import TokenKind, lyric_kinds, sung_text
+from engine.conditioning import MAX_LYRIC_TOKENS, TokenKind, lyric_kinds, sung_text
 from engine.lyrics import normalise, parse_lyrics
 from engine.tokenizer import SongTokenizer, lyric_tokens
-
-#: ACE-Step hears no more of the lyrics than this.
-MAX_LYRIC_TOKENS = 2048
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import pickle
 import socket
 import tempfile
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +33,7 @@ from api.adapters import adapter_routes
 from tests.adapters.exported import same_change
 from tests.adapters.foreign import ATTENTION, base_of, pairs, twins, write_peft
 from tests.api.small_app import Watching, problem, small_app
+from tests.waiting import until
 
 BASE = base_of(twins()[1])
 PLANTED = {diffusers_name(name): LowRank(layer.down, layer.up, 2.0) for name, layer in pairs(ATTENTION).items()}
@@ -461,16 +461,9 @@ def test_a_client_that_leaves_while_it_uploads_leaves_nothing(port: int, shelf: 
 
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(head + part + bytes(1 << 20))
-        until(lambda: any(path.is_file() and path.stat().st_size > 1 << 19 for path in held(work)))
-    until(lambda: not held(work))
+        until(lambda: any(path.is_file() and path.stat().st_size > 1 << 19 for path in held(work)), 20)
+    until(lambda: not held(work), 20)
     assert not shelf.folder.exists()
-
-
-def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.01)
 
 
 def test_a_large_upload_is_never_whole_in_memory(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
