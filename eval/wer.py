@@ -57,6 +57,11 @@ class WordErrors:
     def errors(self) -> int:
         return self.substitutions + self.deletions + self.insertions
 
+    @property
+    def mer(self) -> float:
+        """Match error rate: errors among all steps of the alignment, at most 1 (Morris et al. 2004)."""
+        return self.errors / max(1, self.hits + self.errors)
+
 
 @dataclass(frozen=True)
 class Interval:
