@@ -1,7 +1,11 @@
 """Prompts to sing when measuring: read, checked, and in an order that treats genres alike.
 
-Knows the file and its fields; not what is sung or measured. ``everyday.jsonl`` is a frozen test set, thirty genres by
-four songs of four lines: nothing may be trained or fitted on it, and a test pins its bytes.
+Knows the files and their fields; not what is sung or measured. Three files, all songs of four everyday lines, no line
+shared between them or with the texts of ``training``; tests pin this:
+
+- ``everyday.jsonl``, thirty genres by four songs: frozen; nothing may be trained or fitted on it.
+- ``test.jsonl``, one song per genre: frozen; nothing may be trained, fitted or tuned on it, by hand either.
+- ``router.jsonl``, ten songs per genre: for fitting the router, so it measures nothing the router did.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import ChoirmasterError
 from eval.text import sung_lines
 
-EVERYDAY = Path(__file__).parent / "prompts" / "everyday.jsonl"
+_FOLDER = Path(__file__).parent / "prompts"
+EVERYDAY = _FOLDER / "everyday.jsonl"
+TEST = _FOLDER / "test.jsonl"
+ROUTER = _FOLDER / "router.jsonl"
 
 
 class PromptError(ChoirmasterError):
