@@ -7,23 +7,17 @@ judge: a *run* is the name of everything that must agree for two clips to belong
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from engine.errors import ChoirmasterError
+from eval.journal import Journal
 from eval.prompts import Prompt, across_genres
 
 Kind = Literal["line", "song"]
-
-
-class LogError(ChoirmasterError):
-    """The log of a measurement cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +84,7 @@ class ClipLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._journal = Journal(path, SungClip, "clip")
 
     def read(self, run: str) -> tuple[SungClip, ...]:
         """The clips of ``run``; those of other runs stay in the file and are passed over.
@@ -97,25 +92,7 @@ class ClipLog:
         Raises:
             LogError: the file cannot be read, or a line other than a torn last one is no clip.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise LogError(
-                f"the log {self.path} cannot be read: {error}; move it away or choose another --out"
-            ) from error
-        clips: list[SungClip] = []
-        lines = text.split("\n")
-        # What follows the last line end is empty, or was being written when the process died.
-        for number, line in enumerate(lines[:-1], start=1):
-            try:
-                clip = SungClip.model_validate(json.loads(line))
-            except (json.JSONDecodeError, ValidationError) as error:
-                raise LogError(
-                    f"{self.path}:{number} is no clip: {error}; delete that line or choose another --out"
-                ) from error
-            if clip.run == run:
-                clips.append(clip)
-        return tuple(clips)
+        return tuple(clip for clip in self._journal.read() if clip.run == run)
 
     def append(self, clip: SungClip) -> None:
         """Add one clip, flushed to disk before this returns.
@@ -123,19 +100,4 @@ class ClipLog:
         Raises:
             LogError: the folder cannot be written or the disk is full.
         """
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                _cut_torn_line(file.fileno())
-                file.write(clip.model_dump_json().encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise LogError(f"the log {self.path} cannot be written: {error}; choose another --out") from error
-
-
-def _cut_torn_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
-        return
-    os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
+        self._journal.append(clip)

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from adapters.errors import AdapterError
 from engine.errors import SongError
 from eval import cli
-from eval.clips import Clip, ClipLog, LogError, plan_clips
+from eval.clips import Clip, ClipLog, plan_clips
+from eval.journal import LogError
 from eval.judge import AudioError, Heard
 from eval.prompts import read_prompts
 from eval.targets import CoverageError, folder_fingerprint, measure_clips, read_coverage, run_name, summarise
