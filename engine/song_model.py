@@ -56,6 +56,18 @@ class SongModel:
         return 2 if isinstance(self.codec, WorldCodec) else 1
 
     @property
+    def heads(self) -> tuple[tuple[int, int], ...]:
+        """Layer and head of every cross-attention head."""
+        config = self.transformer.config
+        layers, heads = range(config.num_hidden_layers), range(config.num_attention_heads)
+        return tuple((layer, head) for layer in layers for head in heads)
+
+    @property
+    def aligned_heads(self) -> tuple[tuple[int, int], ...]:
+        """Layer and head of those of ``alignment_heads``."""
+        return tuple((layer, head) for layer, heads in sorted(self.alignment_heads.items()) for head in heads)
+
+    @property
     def sampling_rate(self) -> int:
         return int(self.codec.config.sampling_rate)
 

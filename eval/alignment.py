@@ -85,9 +85,7 @@ def measure_alignment(singer: Singer, requests: Sequence[SongRequest], seed: int
     """
     from engine.request import AttentionWish
 
-    config = singer.model.transformer.config
-    places = [(layer, head) for layer in range(config.num_hidden_layers) for head in range(config.num_attention_heads)]
-    watching = {"attention": AttentionWish(heads=tuple(places), steps="last")}
+    watching = {"attention": AttentionWish(heads=singer.model.heads, steps="last")}
     random = np.random.default_rng(seed)
     right: dict[tuple[int, int], list[float]] = {}
     chance: dict[tuple[int, int], list[float]] = {}

@@ -24,10 +24,10 @@ class ResultsError(ChoirmasterError):
 def cell_name(prompt: str, seed: int, composition: str) -> str:
     """The file name of a song without its ending: readable, safe on every file system, and different for every song."""
     name = f"{quote(prompt, safe=' ')}.{seed}.{quote(composition, safe='=,')}"
-    if len(name) <= _LONGEST and name == name.lower():
+    if len(name) <= _LONGEST and name == name.lower() and not name.startswith("."):
         return name
     digest = hashlib.sha256(f"{prompt}\0{seed}\0{composition}".encode()).hexdigest()[:16]
-    return f"{name[: _LONGEST - 20].lower()}.{digest}"
+    return f"{name[: _LONGEST - 20].lower().lstrip('.')}.{digest}"
 
 
 class Results:

@@ -92,15 +92,15 @@ HEAD_COLUMNS: tuple[Column, ...] = (
     Column("entropy", "number", "entropy over the lyric tokens, renormalised, mean over time, nats", True),
     Column("entropy_null", "number", "that of attention spread evenly: log of the number of lyric tokens", True),
     Column("dominant", "number", "share of time bins whose strongest lyric token is the most frequent such one", True),
-    Column("dominant_null", "number", "the same with the tokens shuffled in every time bin", True),
-    Column("dominant_token", "text", "that token; empty where there is none"),
+    Column("dominant_null", "number", "the same with the tokens shuffled in every time bin, mean of 200 draws", True),
+    Column("dominant_token", "text", "that token, and its word where it is a part of one; empty where there is none"),
     Column("dominant_kind", "text", "`word`, `structure`, or empty"),
     Column("switch_rate", "number", "share of neighbouring time bins whose strongest lyric tokens differ", True),
-    Column("switch_rate_null", "number", "the same with the time bins shuffled", True),
-    Column("diagonal", "number", "share of the attention on words that lies near the straight way through them", True),
-    Column("diagonal_null", "number", "the same with the words' tokens shuffled", True),
-    Column("order", "number", "rank correlation of time and strongest word token, -1 to 1", True),
-    Column("order_null", "number", "the same with the words' tokens shuffled", True),
+    Column("switch_rate_null", "number", "the same with the time bins shuffled, exact expectation", True),
+    Column("diagonal", "number", "share of attention on words within a tenth of them of the straight way", True),
+    Column("diagonal_null", "number", "the same with the words' tokens shuffled, exact expectation", True),
+    Column("order", "number", "rank correlation of time and strongest word token; 0 where that never changes", True),
+    Column("order_null", "number", "what its size stays below in 95 of 100 shuffles of the words' tokens", True),
 )  # fmt: skip
 
 _TYPES = {"text": pa.string(), "count": pa.int64(), "number": pa.float64()}
@@ -235,8 +235,10 @@ _PANDAS = {"text": "object", "count": "int64", "number": "float64"}
 
 
 def _frame(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> pd.DataFrame:
-    made = {c.name: pd.Series([row.get(c.name) for row in rows], dtype=_PANDAS[c.kind]) for c in columns}
-    return pd.DataFrame(made)
+    made = {c.name: [row.get(c.name) for row in rows] for c in columns}
+    if missing := [c.name for c in columns if c.kind == "count" and any(value is None for value in made[c.name])]:
+        raise TableError(f"rows without {', '.join(missing)} are none of a results table")
+    return pd.DataFrame({c.name: pd.Series(made[c.name], dtype=_PANDAS[c.kind]) for c in columns})
 
 
 def _nest(heads: pd.DataFrame) -> dict[tuple[Any, ...], list[dict[str, Any]]]:

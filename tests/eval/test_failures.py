@@ -1,0 +1,101 @@
+"""Kinds of failure: planted transcripts of every kind, what wins where two fit, and lyrics that excuse."""
+
+from __future__ import annotations
+
+import zlib
+from typing import get_args
+
+import pytest
+
+from eval.failures import Failure, failure_kind
+from eval.prompts import read_prompts
+from eval.wer import score
+
+SONG = (
+    "[verse]\nMy father built this crooked gate\nAnd every spring he paints it green\nThe hinges sing when I get home"
+)
+OTHER = "We carried apples down the hill in baskets bigger than our arms"
+WITH_YOU = "I will wait for you tonight\nunder every yellow light\nwith a lantern burning bright"
+THANKS = "Thank you thank you\nmy old friend"
+LA = "la la la la la la la la\nla la la la la la la la"
+CHORUS = "take me home\n" * 6
+
+CASES: list[tuple[str, str, str, float | None, str]] = [
+    ("all of it", SONG, SONG, 1.2, "good"),
+    ("three of twenty wrong", SONG, SONG.replace("gate", "skate").replace("paints", "faints"), 1.2, "good"),
+    ("nothing heard", SONG, "", None, "silent"),
+    ("noises are no words", SONG, "♪ (music) [Music] mmm ♪", 0.8, "silent"),
+    ("half of it", SONG, "my father built this crooked gate and every thing is paint", 1.2, "garbled"),
+    ("another song", SONG, OTHER, 1.1, "unrelated"),
+    ("another song with one word right", SONG, f"{OTHER} home", 1.1, "unrelated"),
+    # boilerplate
+    ("thank you", SONG, "Thank you.", 0.5, "boilerplate"),
+    ("twice thanked", SONG, "Thank you. Thank you for watching!", 0.8, "boilerplate"),
+    ("subscribe", SONG, "Please like, comment & subscribe!", 0.8, "boilerplate"),
+    ("one word", SONG, "you", 0.3, "boilerplate"),
+    ("credits take all that follows", SONG, "Subtitles by the Amara.org community", 0.9, "boilerplate"),
+    ("credits of a person", SONG, "Transcription by Somebody Or Other, Anytown", 0.9, "boilerplate"),
+    ("most of it is stock", SONG, "home. I'll see you in the next video.", 0.9, "boilerplate"),
+    ("a stock phrase at the end", SONG, f"{SONG} Thanks for watching!", 1.2, "good"),
+    ("thanks", SONG, "Thanks! Thanks a lot for listening.", 0.8, "boilerplate"),
+    ("a word that begins like one", SONG, "copyrighted thank yours", 0.8, "unrelated"),
+    ("one you among many words", WITH_YOU, "you", 0.3, "boilerplate"),
+    ("lyrics that hold it", THANKS, "thank you thank you", 0.8, "garbled"),
+    ("stock words among others", SONG, "okay the moon and you", 0.8, "unrelated"),
+    # loops
+    ("one word", SONG, "So, so so. So so!", 0.9, "loop"),
+    ("syllables", SONG, "lo-lo-lo-lo-lo-lo-lo", 0.9, "loop"),
+    ("a phrase, cut off", SONG, "my father " + "and then he went away, " * 5 + "and then", 2.0, "loop"),
+    ("three times is none", SONG, "and then he went away " * 3, 2.0, "unrelated"),
+    ("less than half is none", SONG, f"{SONG} home home home home home", 1.4, "good"),
+    ("it compresses", SONG, "lo" * 80, 8.0, "loop"),
+    ("it compresses, at the limit", SONG, OTHER, 2.4, "unrelated"),
+    ("it compresses", SONG, OTHER, 2.41, "loop"),
+    ("lyrics that repeat so", LA, "la " * 16, 3.0, "good"),
+    ("twice as often as the lyrics", LA, "la " * 32, 3.0, "garbled"),
+    ("more than twice as often", LA, "la " * 33, 3.0, "loop"),
+    ("a chorus", CHORUS, CHORUS, 2.9, "good"),
+    ("a chorus begun elsewhere", CHORUS, "home take me " * 6, 2.9, "good"),
+    ("oh is a digit to the normaliser", "oh " * 8 + "my love", "oh oh oh oh oh oh oh oh my love", 1.1, "good"),
+    ("oh without lyrics like it", SONG, "Oh, oh, oh, oh, oh", 1.1, "loop"),
+    ("one compressible segment of a good song", SONG, SONG, 9.0, "good"),
+    # nothing to sing
+    ("nothing to sing", "[instrumental]", "", None, "good"),
+    ("nothing to sing, noises", "[instrumental]", "(music)", 0.5, "good"),
+    ("nothing to sing, stock", "[instrumental]", "Thank you.", 0.5, "boilerplate"),
+    ("nothing to sing, loop", "", "no no no no no", 0.5, "loop"),
+    ("nothing to sing, words", "", OTHER, 1.1, "unrelated"),
+    # precedence
+    ("boilerplate goes before loop", SONG, "thank you " * 6, 3.0, "boilerplate"),
+    ("loop goes before unrelated", SONG, "never never never never", 1.0, "loop"),
+    ("silent goes before loop", SONG, "[loop] " * 9, 5.0, "silent"),
+]
+
+
+@pytest.mark.parametrize(("lyrics", "transcript", "ratio", "kind"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_planted_transcripts(lyrics: str, transcript: str, ratio: float | None, kind: str) -> None:
+    assert failure_kind(score(lyrics, transcript), transcript, ratio) == kind
+
+
+def test_every_kind_is_planted() -> None:
+    assert {case[-1] for case in CASES} == set(get_args(Failure))
+
+
+def test_another_song_is_unrelated_and_the_own_is_good() -> None:
+    prompts = read_prompts()
+    kinds = []
+    for prompt, other in zip(prompts, [*prompts[7:], *prompts[:7]], strict=True):
+        heard, own = " ".join(other.lines), " ".join(prompt.lines)
+        kinds.append(failure_kind(score(prompt.lyrics, heard), heard, _ratio(heard)))
+        assert failure_kind(score(prompt.lyrics, own), own, _ratio(own)) == "good"
+    assert kinds.count("unrelated") / len(kinds) > 0.95
+    assert set(kinds) <= {"unrelated", "garbled"}
+
+
+def _ratio(text: str) -> float:
+    """As Whisper computes it."""
+    return len(text.encode()) / len(zlib.compress(text.encode()))
+
+
+def test_nan_is_no_ratio() -> None:
+    assert failure_kind(score(SONG, OTHER), OTHER, float("nan")) == "unrelated"
