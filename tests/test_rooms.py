@@ -98,5 +98,7 @@ def test_no_module_is_called_utils() -> None:
 
 def test_every_room_is_packaged() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert {*declared["packages"], *declared["py-modules"]} == set(ARROWS)
+    packages = {".".join(path.parent.parts) for path in modules() if len(path.parts) > 1}
+    assert set(declared["packages"]) == packages
+    assert {name.partition(".")[0] for name in (*packages, *declared["py-modules"])} == set(ARROWS)
     assert not [str(path) for path in modules() if path.with_suffix("").parts[0] not in ARROWS]
