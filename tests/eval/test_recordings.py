@@ -14,7 +14,7 @@ from eval.alignment import HeadAccuracy
 from eval.cli import Options, run
 from eval.clips import Clip
 from eval.judge import Heard
-from eval.recordings import Player, RecordingsError, read_recordings, recordings_fingerprint
+from eval.recordings import Player, RecordingsError, list_recordings, read_recordings, recordings_fingerprint
 
 
 @pytest.fixture
@@ -35,6 +35,23 @@ def test_files_are_played_as_they_are(folder: Path) -> None:
     sound = Player(folder)(clips[1])
     assert sound.audio.shape == (2, 480) and sound.sampling_rate == 48000
     np.testing.assert_allclose(sound.audio, 0.5, atol=1e-3)
+
+
+@pytest.fixture
+def with_speech(folder: Path) -> Path:
+    soundfile.write(folder / "2.flac", np.full((480, 2), 0.9), 48000)
+    with (folder / "recordings.jsonl").open("a") as file:
+        file.write(json.dumps({"file": "2.flac", "kind": "speech", "genre": "", "lyrics": "said aloud"}) + "\n")
+    return folder
+
+
+def test_speech_is_listed_but_is_no_song(with_speech: Path) -> None:
+    assert [(r.file, r.kind) for r in list_recordings(with_speech)] == [
+        ("0.flac", "line"),
+        ("1.flac", "song"),
+        ("2.flac", "speech"),
+    ]
+    assert [c.kind for c in read_recordings(with_speech)] == ["line", "song"]
 
 
 def test_another_folder_has_another_name(folder: Path) -> None:
@@ -60,12 +77,16 @@ def test_a_bad_list_is_named_with_its_line(folder: Path, text: str, told: str) -
 def test_no_list_and_no_sound_are_told(folder: Path) -> None:
     with pytest.raises(RecordingsError, match="choirmaster recordings"):
         read_recordings(folder / "nowhere")
+    (folder / "empty").mkdir()
+    (folder / "empty" / "recordings.jsonl").touch()
+    with pytest.raises(RecordingsError, match="lists no recordings: write it with `choirmaster recordings --out"):
+        read_recordings(folder / "empty")
     (folder / "0.flac").write_bytes(b"no sound")
     with pytest.raises(RecordingsError, match="cannot be read as sound"):
         Player(folder)(read_recordings(folder)[0])
 
 
-def test_measure_judges_recordings_once_and_keeps_the_heads(folder: Path, tmp_path: Path) -> None:
+def test_measure_judges_recordings_once_and_keeps_the_heads(with_speech: Path, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     calls: list[int] = []
 
@@ -83,13 +104,14 @@ def test_measure_judges_recordings_once_and_keeps_the_heads(folder: Path, tmp_pa
     def sing(clip: Clip) -> Sound:
         return Sound()
 
-    options = Options(model=str(tmp_path / "model"), out=tmp_path / "out", limit=1, recordings=folder, alignment=1)
+    options = Options(model=str(tmp_path / "model"), out=tmp_path / "out", limit=1, recordings=with_speech, alignment=1)
     assert run(options, sing, listen, align) == 0
     assert len(calls) == 4
     found = json.loads((tmp_path / "out" / "targets.json").read_text())
     assert found["attention_heads"][0]["accuracy"] == 0.97
     figures = {f["label"]: f for f in found["figures"]}
     assert figures["corpus recordings, single lines, all genres"]["wer"]["estimate"] == pytest.approx(1 / 3)
+    assert len([label for label in figures if label.startswith("corpus recordings")]) == 2, "speech is left out"
     assert found["genres"][0]["line_ceiling"] == pytest.approx(1 / 3)
     assert run(options, sing, listen, align) == 0
     assert len(calls) == 4, "nothing is judged twice"
