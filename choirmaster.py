@@ -31,6 +31,7 @@ VERBS: dict[str, Verb] = {
     "bench": Verb("bench.cli:app", "Time songs, training, the engine and a whole server beside their peers."),
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
     "curves": Verb("eval.curves_cli:curves", "Draw the training curves of adapters."),
+    "eval": Verb("eval.eval_cli:app", "Sing a grid of songs by every adapter, judge them, and report."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),
     "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
     "export": Verb("adapters.export_cli:export", "Export a composition of adapters for another tool."),

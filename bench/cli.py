@@ -13,11 +13,13 @@ from typing import Annotated
 import typer
 
 from bench.engine_cli import engine
+from bench.grid_cli import grid
 from bench.load_cli import load
 
 app = typer.Typer(name="bench", add_completion=False, help="Time things beside a peer in the same run.")
 app.command("engine")(engine)
 app.command("load")(load)
+app.command("grid")(grid)
 
 Seconds = Annotated[float, typer.Option(min=4, max=24, help="Length of the songs.")]
 Model = Annotated[str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")]

@@ -83,16 +83,16 @@ class Engine:
         return self._submit([request], comparison)[0]
 
     def submit_together(self, requests: Sequence[SongRequest], *, comparison: str) -> list[Job]:
-        """Queue songs to be compared: all of them, or none.
-
-        Raises:
-            QueueFull, EngineClosed: not all of them can be taken.
-        """
+        """Queue songs to be compared, all of them or none; raises as :meth:`submit` does."""
         return self._submit(requests, comparison)
 
     def job(self, job_id: str) -> Job | None:
         """A job that waits, sings, or ended lately."""
         return self._register.job(job_id)
+
+    def forget(self, job: Job) -> None:
+        """Let go of a job that has ended, and of its song."""
+        self._register.forget(job)
 
     def place(self, job: Job) -> int:
         """The job's place among those that wait, from 1; 0 where it does not wait any more."""
@@ -100,8 +100,7 @@ class Engine:
         return waiting.index(job) + 1 if job in waiting else 0
 
     def cancel(self, job: Job) -> None:
-        """Stop a job: at once where it waits, at its next step or before it is stored where it is being sung; no effect
-        where it has ended."""
+        """Stop a job: at once where it waits, else at its next step or before it is stored; none that has ended."""
         job._cancel.set()
         with self._changed:
             waiting = job.state == "queued"
@@ -148,8 +147,7 @@ class Engine:
         """Take no more songs and wait until those accepted have ended; False where the time ran out."""
         deadline = time.monotonic() + timeout
         self.refuse()
-        jobs = self._register.live()
-        return all([job.wait(max(0.0, deadline - time.monotonic())) for job in jobs])
+        return all([job.wait(max(0.0, deadline - time.monotonic())) for job in self._register.live()])
 
     def close(self, timeout: float = 30.0) -> None:
         """Cancel what waits and what is being sung, and end all threads."""
@@ -264,7 +262,7 @@ class Engine:
         if job.unwanted:  # the loop takes it out before its next tick
             return
         job.step = outcome.done
-        job.events.append("step", {"step": outcome.done, "steps": outcome.of}, outcome.frame)
+        job.events.append("step", {"step": job.step, "steps": outcome.of}, outcome.frame)
         self._register.tell(job)
         if outcome.done >= outcome.of and not job.unwanted:
             self._leave(job, keep=True)

@@ -62,6 +62,12 @@ class Register:
         """The job of an id, as long as it is remembered."""
         return self._jobs.get(job_id)
 
+    def forget(self, job: Job) -> None:
+        """Drop a job that has ended."""
+        with self._lock:
+            if job.ended:
+                self._jobs.pop(job.id, None)
+
     def live(self) -> list[Job]:
         """Jobs that have not ended, oldest first."""
         with self._lock:

@@ -6,11 +6,12 @@ next one is added. Knows nothing of what the lines mean.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -37,19 +38,21 @@ class Journal(Generic[Entry]):
             LogError: the file cannot be read, or a line other than a torn last one is no entry.
         """
         try:
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            content = self.path.read_bytes() if self.path.exists() else b""
+            # What follows the last line end is empty, or was being written when the process died.
+            text = content[: content.rfind(b"\n") + 1].decode()
         except (OSError, UnicodeDecodeError) as error:
             raise LogError(
                 f"the log {self.path} cannot be read: {error}; move it away or choose another --out"
             ) from error
         entries: list[Entry] = []
-        # What follows the last line end is empty, or was being written when the process died.
         for number, line in enumerate(text.split("\n")[:-1], start=1):
             try:
                 entries.append(self.kind.model_validate(json.loads(line)))
             except (json.JSONDecodeError, ValidationError) as error:
                 raise LogError(
-                    f"{self.path}:{number} is no {self.called}: {error}; delete that line or choose another --out"
+                    f"{self.path}:{number} is no {self.called}: {_reason(error)}; delete that line or choose another "
+                    "--out"
                 ) from error
         return entries
 
@@ -62,16 +65,34 @@ class Journal(Generic[Entry]):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, self.path.open("a+b") as file:
-                _cut_torn_line(file.fileno())
+                _cut_torn_line(file)
                 file.write(entry.model_dump_json().encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise LogError(f"the log {self.path} cannot be written: {error}; choose another --out") from error
+            remedy = "free some space, and the same command goes on" if is_full(error) else "choose another --out"
+            raise LogError(f"the log {self.path} cannot be written: {error}; {remedy}") from error
 
 
-def _cut_torn_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n":
+def is_full(error: OSError) -> bool:
+    """Whether a disk, or one's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _cut_torn_line(file: IO[bytes]) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
         return
-    os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+
+
+def _reason(error: json.JSONDecodeError | ValidationError) -> str:
+    """What is wrong with a line, in one."""
+    if isinstance(error, json.JSONDecodeError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -42,6 +42,17 @@ def test_a_torn_line_is_passed_over_and_cut_off(tmp_path: Path, cut: int) -> Non
     assert [e.number for e in kept.read()] == [0, 1, 7]
 
 
+def test_a_line_torn_within_a_letter(tmp_path: Path) -> None:
+    kept = journal(tmp_path)
+    for text in ("one", "café"):
+        kept.append(Entry(number=1, text=text))
+    content = kept.path.read_bytes()
+    kept.path.write_bytes(content[: content.index("é".encode()) + 1])
+    assert [e.text for e in kept.read()] == ["one"]
+    kept.append(Entry(number=2, text="two"))
+    assert [e.text for e in kept.read()] == ["one", "two"]
+
+
 def test_many_threads_may_add(tmp_path: Path) -> None:
     kept = journal(tmp_path)
 
@@ -74,7 +85,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(LogError, match="No space left"):
+    with pytest.raises(LogError, match=r"No space left.*free some space"):
         kept.append(Entry(number=2))
     monkeypatch.undo()
     assert kept.read()[0] == Entry(number=1)

@@ -1,0 +1,84 @@
+"""One evaluation: what a grid lacks is sung and heard, both at once, so that the slower of the two sets the pace.
+
+Knows the engine and the judges as what ``eval.stage`` and ``eval.ears`` make of them, and prints nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.engine import Engine
+from eval.cells import Cell
+from eval.ears import Ears, Listener
+from eval.grid import Grid
+from eval.ledger import Listening, Todo
+from eval.stage import Stage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that could not be sung or heard. It is in no table, and the next run tries it again."""
+
+    cell: Cell
+    reason: str
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Told of progress, from any thread: of songs sung, and of songs heard by one judge."""
+
+    sung: Callable[[Cell], None] = lambda cell: None
+    heard: Callable[[Cell], None] = lambda cell: None
+
+
+def evaluate(
+    grid: Grid,
+    todo: Todo,
+    engine: Engine | None,
+    listeners: Mapping[Listening, Sequence[Listener]],
+    watcher: Watcher | None = None,
+    keep_maps: Callable[[Cell], bool] = lambda cell: True,
+) -> tuple[Failure, ...]:
+    """Sing and hear all of ``todo``; ``engine`` may be None where nothing is to be sung.
+
+    Raises:
+        GridError, LogError: the disk is full or the folder cannot be written; whatever was finished is safe.
+        KeyboardInterrupt: passed on once what was at hand is finished.
+    """
+    watcher = watcher or Watcher()
+    failures: list[Failure] = []
+    lock = threading.Lock()
+
+    def failed(cell: Cell, reason: str) -> None:
+        with lock:
+            failures.append(Failure(cell, reason))
+
+    ears = Ears(grid, listeners, lambda cell, _: watcher.heard(cell), failed)
+    wanted = {one: {cell.key for cell in cells} for one, cells in todo.hear.items()}
+    for one in todo.hear:
+        for cell in todo.ready(one):
+            ears.hear(cell, one)
+    ears.start()
+
+    def sung(cell: Cell) -> None:
+        watcher.sung(cell)
+        for one, keys in wanted.items():
+            if cell.key in keys:
+                ears.hear(cell, one)
+
+    try:
+        if todo.sing:
+            if engine is None:
+                raise ValueError(f"{len(todo.sing)} songs are to be sung and there is no engine")
+            Stage(engine, grid, keep_maps, lambda: ears.fault is not None).sing(todo.sing, sung, failed)
+    except BaseException:
+        ears.stop()
+        raise
+    try:
+        ears.finish()
+    except KeyboardInterrupt:
+        ears.stop()
+        raise
+    return tuple(failures)
