@@ -25,8 +25,9 @@ NOTICED = 0.1
 #: Words from which on a map must follow them this much better forwards than backwards. Maps of heads that follow
 #: nothing come to 1 +- 0.2; fewer words can be in order by chance.
 MIN_WORDS, MIN_GAIN = 6, 1.25
-# as ACE-Step scores
-_ORDER_TOLERANCE, _ORDER_ENERGY = 9, 0.01
+#: Frames that a token's centre may come before that of the token before it and still be in order, and the energy below
+#: which a frame does not weigh in a centre: as ACE-Step scores.
+ORDER_TOLERANCE, _ORDER_ENERGY = 9.0, 0.01
 
 
 class KaraokeWord(BaseModel):
@@ -76,7 +77,10 @@ class Karaoke(BaseModel):
 
 
 def align_words(
-    probabilities: torch.Tensor | NDArray[np.floating[Any]], lyric_map: LyricMap, frame_rate: float
+    probabilities: torch.Tensor | NDArray[np.floating[Any]],
+    lyric_map: LyricMap,
+    frame_rate: float,
+    tolerance: float = ORDER_TOLERANCE,
 ) -> Karaoke:
     """Times of the words by dynamic time warping through the mean map of all heads over the tokens of words.
 
@@ -85,9 +89,11 @@ def align_words(
     words that are left without a frame of their own share one.
 
     Args:
-        probabilities: [heads, frames, tokens] of the heads that follow the words, at the last step, not pooled; each
-            row of sum one over all conditioning tokens, of which the lyric tokens come first.
+        probabilities: [heads, frames, tokens] of the heads that follow the words, at the last step; each row of sum one
+            over all conditioning tokens, of which the lyric tokens come first.
         frame_rate: frames of ``probabilities`` per second.
+        tolerance: how far back, in frames of ``probabilities``, a token is still in order for the score. It is meant
+            for the model's own frames: where they are pooled into longer ones, give as much less.
 
     Raises:
         ValueError: there are more lyric tokens than tokens, or no head.
@@ -103,8 +109,8 @@ def align_words(
     words = lyric_map.word_of_tokens[columns]
     energy = _normalise(mean)
     path, backward = warp(energy), warp(energy[:, ::-1])
-    score = _score(energy, path)
-    null = _score(energy[:, ::-1], backward)
+    score = _score(energy, path, tolerance)
+    null = _score(energy[:, ::-1], backward, tolerance)
     told = Karaoke(score=score, null=null, lyric_mass=float(mean.sum(1).mean()))
     count = len(lyric_map.words)
     noticed = len(np.unique(words[energy.max(0) > NOTICED]))
@@ -128,14 +134,14 @@ def _gathered(energy: NDArray[np.float32], path: NDArray[np.int64]) -> float:
     return float(np.square(energy[path[:, 0], path[:, 1]], dtype=np.float64).sum())
 
 
-def _score(energy: NDArray[np.float32], path: NDArray[np.int64]) -> float:
+def _score(energy: NDArray[np.float32], path: NDArray[np.int64], tolerance: float) -> float:
     """coverage^2 * monotonicity^2 * confidence, as ACE-Step scores how lyrics are aligned."""
     coverage = float((energy.max(0) > NOTICED).mean())
     weights = np.where(energy > _ORDER_ENERGY, energy, 0).astype(np.float64)
     mass = weights.sum(0)
     heard = mass > 1e-9
     centres = (np.arange(len(energy)) @ weights)[heard] / mass[heard]
-    in_order = float((np.diff(centres) >= -_ORDER_TOLERANCE).mean()) if len(centres) > 1 else 1.0
+    in_order = float((np.diff(centres) >= -tolerance).mean()) if len(centres) > 1 else 1.0
     confidence = float(energy[path[:, 0], path[:, 1]].mean())
     return coverage**2 * in_order**2 * confidence
 

@@ -2,7 +2,8 @@
 
 ``base,lyrics,nolyrics`` are three; ``+`` joins the adapters of a blend: ``base,lyrics=0.6+nolyrics=0.4`` are two. Where
 a semicolon stands it parts the compositions, and commas join a blend as they do in the results table:
-``base;lyrics=0.6,nolyrics=0.4``. ``lyrics=0.6,nolyrics=0.4`` alone, which could be either, is refused.
+``base;lyrics=0.6,nolyrics=0.4``. ``lyrics=0.6,nolyrics=0.4`` alone, which could be either, is refused, and so is what
+would sing something else than it says: a weight of nought, and ``base`` in a blend.
 
 Knows no shelf: whether an adapter exists is found out by whoever sings.
 """
@@ -17,7 +18,8 @@ def parse_compositions(text: str) -> tuple[Composition, ...]:
     """The compositions in the order given, each in its one form; ``base`` is ``{}``.
 
     Raises:
-        AdapterError: one cannot be read, two are the same, commas could mean two things, or there is none.
+        AdapterError: one cannot be read, names base beside others or an adapter of weight nought, two are the same,
+            commas could mean two things, or there is none.
     """
     separator = ";" if ";" in text else ","
     parts = [part.strip() for part in text.split(separator) if part.strip(" ,+\t\n")]
@@ -28,11 +30,27 @@ def parse_compositions(text: str) -> tuple[Composition, ...]:
     found: dict[str, Composition] = {}
     for part in parts:
         composition = parse_composition(part.replace("+", ","))
+        _check_members(part, composition)
         name = format_composition(composition)
         if name in found:
             raise AdapterError(f"the composition {name[:80]} stands twice in {text[:80]!r}: name it once")
         found[name] = composition
     return tuple(found.values())
+
+
+def _check_members(part: str, composition: Composition) -> None:
+    """Refuse what :func:`parse_composition` takes for the same without a word."""
+    named = [name.partition("=")[0].strip() for name in part.replace("+", ",").split(",") if name.strip()]
+    others = [name for name in named if name != "base"]
+    if "base" in named and len(named) > 1:
+        told = "name base once" if not others else f"write {format_composition(composition)[:80]} for the blend"
+        raise AdapterError(f"{part[:80]!r} blends base, which is the model without adapters: {told}")
+    for name in others:
+        if name not in composition:
+            raise AdapterError(
+                f"adapter {name[:80]} has weight 0 in {part[:80]!r} and would sing nothing: leave it out, or write "
+                "base for the model without adapters"
+            )
 
 
 def _check_meaning(text: str, parts: list[str]) -> None:

@@ -4,6 +4,12 @@ Reads the pooled maps of one denoising step. Bins in which a head gives the toke
 out; where none is left, or the song has no words, a figure is None. Of tokens with equal attention one is drawn, so
 that a map that prefers nothing comes out at chance rather than on its first token.
 
+What stands beside the figures is what they come to on average where attention knows nothing of the words, but for
+``order_null``, a 95 % limit: sizes of a correlation have no mean of nought. ``lyric_mass_null`` is what falls on words
+because most lyric tokens are words; how much falls on lyric tokens at all it takes as it is, so that it is not chance
+over all conditioning tokens. The band of ``diagonal`` is at least two tokens to each side, so that in lyrics of few
+words most of them lie within: it says nothing there, and is None where chance alone comes to more than a half.
+
 Does not know what is sung when: a head that follows the words of a song with a long intro is off the straight way
 through them, and pooling over time (above 256 frames) blurs. Whether the words came through is the judge's to say.
 """
@@ -18,11 +24,12 @@ from numpy.typing import NDArray
 
 from engine.attention_maps import AttentionFrame, merge_words
 from engine.conditioning import TokenKind
-from engine.karaoke import align_words
+from engine.karaoke import ORDER_TOLERANCE, align_words
 from engine.lyric_map import LyricMap
 
-#: Half the width of the diagonal band: this share of the word tokens, and at least so many.
-BAND, MIN_BAND = 0.1, 2
+#: Half the width of the diagonal band: this share of the word tokens, and at least so many. Where it covers more of
+#: them than the last, on average over time, it tells nothing.
+BAND, MIN_BAND, MOST_BAND = 0.1, 2, 0.5
 #: Shuffles that nulls are simulated with, and the quantile reported for a rank correlation, whose mean is nought.
 SHUFFLES, ORDER_QUANTILE = 200, 0.95
 #: Shuffles of the alignment score; half are drawn, the others are these in reverse.
@@ -111,26 +118,36 @@ def measure_heads(frame: AttentionFrame, lyric_map: LyricMap, seed: int = 0) -> 
 
 
 def measure_alignment(
-    maps: NDArray[np.floating[Any]], lyric_map: LyricMap, frame_rate: float, seed: int = 0
+    maps: NDArray[np.floating[Any]],
+    lyric_map: LyricMap,
+    frame_rate: float,
+    seed: int = 0,
+    frames: int | None = None,
 ) -> Alignment:
     """ACE-Step's alignment score of some heads, and the same with the tokens of words shuffled.
 
     Args:
         maps: [heads, bins, lyric tokens] of the heads that follow the words; not renormalised.
         frame_rate: bins per second.
+        frames: the model's frames that the bins stand for, as many as bins where None. What counts as in order is told
+            in frames, so that without them a pooled map scores too well.
 
     Raises:
-        ValueError: there is no head, or the maps are not of these lyrics.
+        ValueError: there is no head, fewer frames than bins, or the maps are not of these lyrics.
     """
     shuffled = _checked(maps, lyric_map).mean(0, keepdims=True)  # the score is that of the mean
-    told = align_words(shuffled, lyric_map, frame_rate)
+    bins = maps.shape[1]
+    if frames is not None and frames < bins:
+        raise ValueError(f"{bins} bins cannot stand for {frames} frames")
+    tolerance = ORDER_TOLERANCE * bins / (frames or max(bins, 1))
+    told = align_words(shuffled, lyric_map, frame_rate, tolerance)
     if told.score is None:
         return Alignment(None, None)
     random, columns = np.random.default_rng(seed), _word_columns(lyric_map)
     shuffled, mean, nulls = shuffled.copy(), shuffled, list[float]()
     for _ in range(ALIGNMENT_SHUFFLES // 2):
         shuffled[..., columns] = mean[..., random.permutation(columns)]
-        drawn = align_words(shuffled, lyric_map, frame_rate)
+        drawn = align_words(shuffled, lyric_map, frame_rate, tolerance)
         # its own null is the score in reverse, and a shuffle in reverse is another shuffle
         nulls += [score for score in (drawn.score, drawn.null) if score is not None]
     return Alignment(told.score, float(np.mean(nulls)))
@@ -232,12 +249,17 @@ def _switches(visits: NDArray[np.int64]) -> tuple[float | None, float | None]:
 
 
 def _diagonal(words: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over bins of the share of word attention within the band, and its exact expectation under shuffling."""
+    """Mean over bins of the share of word attention within the band, and its exact expectation under shuffling; NaN
+    where the band covers more than :data:`MOST_BAND` of the tokens.
+    """
     heads, bins, count = words.shape
+    nothing = np.full(heads, np.nan)
     if not count:
-        return np.full(heads, np.nan), np.full(heads, np.nan)
+        return nothing, nothing
     way = np.linspace(0, count - 1, bins)  # token that the straight way has come to, [bins]
     band = abs(np.arange(count) - way[:, None]) <= max(MIN_BAND, BAND * count)  # [bins, tokens]
+    if band.mean() > MOST_BAND:
+        return nothing, nothing
     mass = words.sum(-1)
     counted = mass > 0
     near = np.einsum("hbw,bw->hb", words, band.astype(np.float32)) / np.where(counted, mass, 1)

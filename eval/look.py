@@ -107,7 +107,8 @@ def look_at(
         assert record is not None  # it was wished for
         frame, edges = record.recorded[-1], record.edges
         followed = frame.maps[_followed(heads, aligned)].astype(np.float32)
-        alignment = measure_alignment(followed, lyric_map, (len(edges) - 1) / float(edges[-1]))
+        rate = (len(edges) - 1) / float(edges[-1])
+        alignment = measure_alignment(followed, lyric_map, rate, frames=record.frames)
         maps, discarded = lyric_only(frame.maps, lyric_map)
         mean, left_out = lyric_only(followed.mean(0, keepdims=True), lyric_map)
         measures = tuple(measure_heads(frame, lyric_map))

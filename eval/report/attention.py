@@ -1,6 +1,7 @@
 """What the heads attend to, by composition: measures beside their nulls, and the heads that follow the words best.
 
-Knows the table's measures of heads; takes means of them and measures nothing itself.
+Knows the table's measures of heads; takes means of them and measures nothing itself. Compositions are compared on the
+songs that all of them sang.
 """
 
 from __future__ import annotations
@@ -37,22 +38,27 @@ class Cell:
 
 @dataclass(frozen=True)
 class BestHead:
-    """The head of a layer whose attention lies nearest the straight way through the words, and how near."""
+    """The head of a layer whose attention lies nearest the straight way through the words, and how near.
+
+    Chosen by ``diagonal``, which therefore lies above its null by more than that of a head named beforehand.
+    """
 
     head: int
-    diagonal: float
-    order: float | None
+    diagonal: Cell
+    order: Cell
     is_alignment: bool
 
 
 @dataclass(frozen=True)
 class Attention:
-    """The whole section. ``followers``: the heads that means are over, empty for all; ``missing``: what is not there,
-    and how to get it.
+    """The whole section. ``followers``: the heads that means are over, empty for all; ``songs``: how many songs (a
+    prompt and a seed) all compositions sang, which means are over, 0 where there is none and they are over each
+    composition's own; ``missing``: what is not there, and how to get it.
     """
 
     rows: list[tuple[str, dict[str, Cell]]]
     followers: str
+    songs: int
     layers: list[tuple[int, dict[str, BestHead]]]
     pictures: Pictures
     missing: list[str]
@@ -61,6 +67,7 @@ class Attention:
 def describe_attention(results: Results, table: Table, judge: str, prompts: int, budget: Budget) -> Attention:
     """The section; pictures of at most ``prompts`` prompts. Never raises: what is not there is told."""
     followers = alignment_heads(table)
+    table, songs = pair_songs(table)
     kept = find_kept(results, table, judge, prompts)
     pictures = draw_maps(results, kept, followers, budget)
     measured = not table.heads.empty or bool(table.songs["alignment_score"].notna().any())
@@ -80,10 +87,31 @@ def describe_attention(results: Results, table: Table, judge: str, prompts: int,
     return Attention(
         rows=mean_measures(table, followers) if measured else [],
         followers=", ".join(f"{layer}.{head}" for layer, head in followers),
+        songs=songs,
         layers=best_heads(table, followers),
         pictures=pictures,
         missing=missing + pictures.damaged,
     )
+
+
+def pair_songs(table: Table) -> tuple[Table, int]:
+    """The table with only those measured songs that every measured composition sang, and how many these are.
+
+    Where there is no such song the table is as it was. Compositions without any measure make no difference.
+    """
+    keys = list(CELL)
+    scored = table.songs[table.songs["alignment_score"].notna()]
+    measured = pd.concat([table.heads[keys], scored[keys]]).drop_duplicates()
+    singers = measured.groupby(["prompt", "seed"], sort=False)["composition"].nunique()
+    paired = singers.index[singers == measured["composition"].nunique()]
+    if not len(paired):
+        return table, 0
+
+    def keep(rows: pd.DataFrame) -> pd.DataFrame:
+        kept: pd.DataFrame = rows[pd.MultiIndex.from_frame(rows[["prompt", "seed"]]).isin(paired)]
+        return kept
+
+    return Table(keep(table.songs), keep(table.heads), table.about), len(paired)
 
 
 def alignment_heads(table: Table) -> list[tuple[int, int]]:
@@ -118,15 +146,18 @@ def mean_measures(table: Table, followers: Sequence[tuple[int, int]]) -> list[tu
 
 def best_heads(table: Table, followers: Sequence[tuple[int, int]]) -> list[tuple[int, dict[str, BestHead]]]:
     """By layer, the best head of every composition, by its mean diagonal over songs."""
-    means = table.heads.groupby(["composition", "layer", "head"], sort=True)[["diagonal", "order"]].mean()
+    names = ["diagonal", "diagonal_null", "order", "order_null"]
+    means = table.heads.groupby(["composition", "layer", "head"], sort=True)[names].mean()
     means = means.dropna(subset=["diagonal"])
     if means.empty:
         return []
     best = means.loc[means.groupby(level=["composition", "layer"])["diagonal"].idxmax()]
     layers: dict[int, dict[str, BestHead]] = {}
     for (composition, layer, head), row in best.iterrows():
-        order = None if pd.isna(row["order"]) else float(row["order"])
-        found = BestHead(int(head), float(row["diagonal"]), order, (layer, head) in followers)
+        values = {name: None if pd.isna(row[name]) else float(row[name]) for name in names}
+        diagonal = Cell(values["diagonal"], values["diagonal_null"])
+        order = Cell(values["order"], values["order_null"])
+        found = BestHead(int(head), diagonal, order, (layer, head) in followers)
         layers.setdefault(int(layer), {})[composition] = found
     return sorted(layers.items())
 

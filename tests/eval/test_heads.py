@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import entropy, spearmanr
 
-from engine.attention_maps import AttentionFrame
+from engine.attention_maps import AttentionFrame, bin_edges
 from engine.conditioning import TokenKind
 from engine.karaoke import align_words
 from engine.lyric_map import LyricMap, MappedToken, map_embedded
@@ -135,7 +135,7 @@ def test_a_case_worked_out_by_hand() -> None:
     # of four tokens and three draws: all the same 4/64, two the same 36/64, none 24/64
     assert found.dominant_null == pytest.approx((4 * 3 + 36 * 2 + 24) / 64 / 3, abs=0.04)
     assert found.switch_rate == 0.5 and found.switch_rate_null == pytest.approx(2 / 3)
-    assert found.diagonal == pytest.approx(1) and found.diagonal_null == pytest.approx(1), "two to each side is all"
+    assert found.diagonal is None and found.diagonal_null is None, "two to each side is all"
     assert found.order == pytest.approx(np.sqrt(3) / 2), "ranks 1, 2.5, 2.5 against 1, 2, 3"
 
 
@@ -151,6 +151,21 @@ def test_the_band_is_a_tenth_of_the_tokens_to_each_side() -> None:
     assert found.diagonal == pytest.approx(inside, abs=1e-3)
     places = [min(words - 1, at + 4) - max(0, at - 4) + 1 for at in range(words)]
     assert found.diagonal_null == pytest.approx(np.mean(places) / words)
+
+
+@pytest.mark.parametrize(("words", "told"), [(1, False), (4, False), (7, False), (8, True), (30, True)])
+def test_lyrics_of_few_words_have_no_diagonal(words: int, told: bool) -> None:
+    lyric_map = mapped("[x]", *(f"w{n}" for n in range(words)))
+    way = np.round(np.linspace(0, words - 1, 500)).astype(int)
+    maps = np.eye(words + 1)[1 + way] * 0.5
+    found = one(maps, lyric_map)
+    assert (found.diagonal is not None, found.diagonal_null is not None) == (told, told)
+    if told:
+        assert found.diagonal == pytest.approx(1) and found.diagonal_null is not None and found.diagonal_null <= 0.5
+    # of the way from 0 to w - 1 a token has within two: 22 of 6 steps of 7 words, .52 of it, 26 of 7 of 8 words, .46
+    if words == 8:
+        assert found.diagonal_null == pytest.approx(26 / 7 / 8, abs=0.01)
+    assert found.order is not None and (found.order > 0.9) == (words > 1)
 
 
 def test_figures_are_those_of_scipy_head_by_head() -> None:
@@ -270,6 +285,37 @@ def test_alignment_of_an_even_map_is_no_better_than_its_null() -> None:
     score, null = measure_alignment(even, LYRICS, 25)
     assert score is not None and null is not None and abs(score - null) < 0.1
     assert measure_alignment(np.zeros((2, 50, TOKENS)), LYRICS, 25) == (0, 0)
+
+
+def groups_reversed(seconds: int, rate: float = 12.5) -> tuple[LyricMap, NDArray[np.float32]]:
+    """120 words of one token, every four of them sung last to first; [2 heads, frames, tokens], not pooled."""
+    lyric_map = mapped(*(f"w{n}" for n in range(120)))
+    frames = int(seconds * rate)
+    word = np.arange(120).reshape(-1, 4)[:, ::-1].ravel()[np.arange(frames) * 120 // frames]
+    maps = np.random.default_rng(0).dirichlet(np.full(120, 5.0), (2, frames)).astype(np.float32) * 0.05
+    maps[:, np.arange(frames), word] += 0.7
+    return lyric_map, maps
+
+
+@pytest.mark.parametrize("seconds", [120, 240])
+def test_pooling_does_not_hide_that_words_are_out_of_order(seconds: int) -> None:
+    lyric_map, maps = groups_reversed(seconds)
+    frames = maps.shape[1]
+    edges = bin_edges(frames)
+    pooled = np.add.reduceat(maps, edges[:-1], axis=1) / np.diff(edges)[:, None]
+    bins = pooled.shape[1]
+    assert bins == 256 < frames
+    score, null = measure_alignment(maps, lyric_map, 12.5)
+    found, found_null = measure_alignment(pooled, lyric_map, 12.5 * bins / frames, frames=frames)
+    assert score is not None and null is not None
+    assert found == pytest.approx(score, abs=0.01) and found_null == pytest.approx(null, abs=0.015)
+    in_bins, _ = measure_alignment(pooled, lyric_map, 12.5 * bins / frames)
+    assert in_bins is not None and in_bins > 5 * score, "nine bins are far longer than nine frames"
+
+
+def test_fewer_frames_than_bins_are_refused() -> None:
+    with pytest.raises(ValueError, match="20 bins cannot stand for 19 frames"):
+        measure_alignment(random_maps(1, 20, TOKENS), LYRICS, 25, frames=19)
 
 
 def test_attention_among_the_words_alone_and_what_is_left_out() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
@@ -14,9 +15,11 @@ from adapters.errors import AdapterError
 from adapters.store import AdapterStore
 from engine.attention_maps import merge_words
 from engine.errors import UnknownAdapter
+from engine.lyric_map import LyricMap
 from engine.request import AttentionWish, SongRequest
 from engine.singer import Singer
 from engine.song_model import SongModel
+from eval.heads import Alignment
 from eval.look import Look, LookError, look_at, look_table, write_look
 from eval.look_cli import attention, find_prompt
 from eval.prompts import EVERYDAY, read_prompts
@@ -54,6 +57,21 @@ def test_every_head_is_what_the_same_request_captures(singer: Singer, look: Look
     np.testing.assert_allclose(voice.discarded, 1 - merged.sum(-1), atol=1e-6)
     np.testing.assert_allclose(voice.maps.sum(-1), 1, atol=1e-5)
     assert look.edges[-1] == pytest.approx(song.attention.edges[-1])
+
+
+def test_alignment_is_told_how_many_frames_the_bins_stand_for(singer: Singer, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+
+    def measure(maps: NDArray[np.float32], lyric_map: LyricMap, rate: float, frames: int) -> Alignment:
+        told.append((maps.shape[1], frames))
+        return Alignment(None, None)
+
+    monkeypatch.setattr("eval.look.measure_alignment", measure)
+    long = REQUEST.model_copy(update={"lyrics": "my father built this crooked gate\n" * 10, "steps": 1})
+    found = look_at(singer, long, COMPOSITIONS[:1], "folk-1")
+    rate = singer.model.frame_rate / singer.model.transformer.config.patch_size
+    [(bins, frames)] = told
+    assert bins == 256 < frames == round(float(found.edges[-1]) * rate)
 
 
 def test_compositions_start_alike_and_end_apart(singer: Singer, look: Look) -> None:
