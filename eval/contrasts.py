@@ -13,7 +13,7 @@ import numpy as np
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from eval.lattice import Lattice
-from eval.resampling import RESAMPLES, Estimate, estimate_means, flip_signs
+from eval.resampling import RESAMPLES, Estimate, adjust_holm, estimate_means, flip_signs
 
 #: Adapter of each cell: trained on lyrics or not, sharpened or not.
 CELLS: Mapping[tuple[bool, bool], str] = {
@@ -36,10 +36,13 @@ class CellMean:
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of macro error rates, below zero where it helps, and its sign-flip p over prompts."""
+    """A difference of macro error rates, below zero where it helps, and its sign-flip p over prompts; ``p_holm``:
+    adjusted for the three effects.
+    """
 
     size: Estimate
     p: float
+    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def contrast(
     sizes = estimate_means(effects, resamples, seed)
     ps = [flip_signs(row, resamples, seed) for row in effects]
     cells = tuple(CellMean(found[cell], *cell, rate) for cell, rate in zip(CELLS, means, strict=True))
-    return Factorial(cells, *(Effect(size, p) for size, p in zip(sizes, ps, strict=True)))
+    return Factorial(cells, *map(Effect, sizes, ps, adjust_holm(ps)))
 
 
 def _adapter_alone(composition: str) -> str | None:

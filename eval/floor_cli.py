@@ -40,7 +40,7 @@ class FloorOptions:
 def floor(
     judge: Annotated[
         list[str] | None,
-        typer.Option(help="base, tiny.en, a faster-whisper size, a hub id or a folder; may be given again. [base]"),
+        typer.Option(help="base, tiny.en, a faster-whisper size, a hub id or a folder; again for more; by default base."),
     ] = None,
     recordings: Annotated[
         Path | None,

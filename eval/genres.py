@@ -23,7 +23,8 @@ class GenreRow:
     """``rates``: micro rate of each composition, in the lattice's order; ``best``: those with the lowest.
 
     Intervals are Student's over the genre's prompts, or, where it has but one, over that prompt's seeds: then they say
-    nothing about other lyrics. ``unit`` tells which. Without ends where there is a single song.
+    nothing about other lyrics. ``unit`` tells which. Without ends where there are fewer than three units, or where
+    all have the same rate.
     """
 
     genre: str

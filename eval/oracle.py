@@ -22,8 +22,6 @@ from eval.resampling import RESAMPLES, Estimate, estimate_means
 _SAME = 1e-9
 #: Sets of compositions are compared one by one up to this many compositions (1023 sets).
 MOST_COMPOSITIONS = 10
-#: Prompts from which on the interval of the honest headroom is worth looking at.
-MIN_PROMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Oracle:
-    """``honest`` is over the ``split_prompts`` prompts that have two seeds or more, in ``splits`` splits, both
-    directions, and None where there are none. ``distinguishable``: whether the interval of its headroom is above zero,
-    which of fewer than ``MIN_PROMPTS`` prompts is never said: resampling them tells nothing.
+    """``honest`` is over the ``split_prompts`` prompts that have two seeds or more, and None where there are none.
+    ``splits``: how many were drawn, of every prompt by itself, or of a single prompt how many there are; each is used
+    in both directions. ``distinguishable``: whether the interval of its headroom is above zero, which is never said of
+    too few prompts for an interval.
     """
 
     compositions: tuple[str, ...]
@@ -71,15 +70,15 @@ def find_oracle(lattice: Lattice, resamples: int = RESAMPLES, most_splits: int =
     Intervals resample prompts. Which single composition is best stays as it was chosen over all prompts.
     """
     rates = lattice.prompt_rates[None]  # [1, compositions, prompts]
-    optimistic = _choose(rates, rates, resamples, seed)
+    optimistic = choose(rates, rates, resamples, seed)
     able = can_split(lattice)
     if not able.any():
         return Oracle(lattice.compositions, len(able), optimistic, None, 0, 0, None)
     part = lattice.at(able)
     masks = split_seeds(part.present, most_splits, seed)
     halves = half_rates(part, masks)
-    honest = _choose(np.concatenate(halves), np.concatenate(halves[::-1]), resamples, seed)
-    above = honest.headroom.low is not None and honest.headroom.low > 0 and able.sum() >= MIN_PROMPTS
+    honest = choose(np.concatenate(halves), np.concatenate(halves[::-1]), resamples, seed)
+    above = honest.headroom.low is not None and honest.headroom.low > 0
     return Oracle(
         lattice.compositions, len(able), optimistic, honest, int(able.sum()), len(masks), distinguishable=above
     )
@@ -99,10 +98,22 @@ def find_subsets(lattice: Lattice) -> tuple[Subset, ...]:
     return tuple(found)
 
 
-def _choose(choosing: NDArray[np.float64], scoring: NDArray[np.float64], resamples: int, seed: int) -> Choice:
-    """Choose by one array of rates [splits, compositions, prompts], score by the other, mean over splits."""
+def choose(
+    choosing: NDArray[np.float64],
+    scoring: NDArray[np.float64],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    single_by: NDArray[np.float64] | None = None,
+) -> Choice:
+    """Choose by one array of rates [splits, compositions, prompts], score by the other, mean over splits.
+
+    Args:
+        choosing: what the oracle is chosen by.
+        scoring: what it and the best single composition are scored by.
+        single_by: what the best single one is chosen by, ``choosing`` unless given.
+    """
     picks = _lowest(choosing)  # [splits, compositions, prompts]
-    single_picks = _lowest(choosing.mean(-1))[..., None]  # [splits, compositions, 1]
+    single_picks = _lowest((choosing if single_by is None else single_by).mean(-1))[..., None]
     oracle = (picks * scoring).sum(1).mean(0)  # [prompts]
     single = (single_picks * scoring).sum(1).mean(0)
     of_oracle, of_single, headroom = estimate_means(np.stack([oracle, single, single - oracle]), resamples, seed)

@@ -6,16 +6,13 @@ the lattice only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from eval.genres import find_lowest, genre_members
-from eval.halves import MOST_SPLITS, can_split, split_seeds
+from eval.genres import genre_members
+from eval.halves import MOST_SPLITS, can_split, pair_seeds, part_rates, pool_songs, split_seeds
 from eval.lattice import Lattice
 
 #: Rates that differ by less are equal but for rounding.
@@ -27,9 +24,10 @@ class Agreement:
     """How two parts of the seeds agree, mean over ``pairs`` of parts.
 
     ``tau``: Kendall's tau-b between the orders by macro rate, 1 where they are the same, 0 by chance; None where no
-    part can tell two compositions apart. ``same_best``: share of pairs in which one composition is best (or shares the
-    lead) in both; ``chance`` is what that would be by chance, without ties. ``genre_tau``, ``genre_same_best``: the
-    same of every genre's micro rates, averaged over genres and pairs.
+    part can tell two compositions apart. ``same_best``: how often the same composition is best in both. Where several
+    share the lead, one of them is drawn in each part and the expectation taken, so that ``chance`` is one in so many
+    compositions, ties or not. ``genre_tau``, ``genre_same_best``: the same of every genre's micro rates, averaged over
+    genres and pairs.
     """
 
     pairs: int
@@ -56,55 +54,39 @@ def measure_stability(lattice: Lattice, most_splits: int = MOST_SPLITS, seed: in
         return None
     part = lattice.at(able)
     first = split_seeds(part.present, most_splits, seed)
-    halves = ((mask, part.present & ~mask) for mask in first)
-    return Stability(len(part.prompts), _agree(part, halves), _agree(part, _single_pairs(part.present)))
+    halves = np.stack([first, part.present & ~first])
+    return Stability(len(part.prompts), _agree(part, halves), _agree(part, pair_seeds(part.present, most_splits, seed)))
 
 
-def _single_pairs(present: NDArray[np.bool_]) -> Iterable[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Every two positions of seeds, of the prompts that have both."""
-    for a, b in combinations(range(present.shape[1]), 2):
-        masks = np.zeros((2, *present.shape), dtype=bool)
-        masks[0, :, a] = masks[1, :, b] = present[:, a] & present[:, b]
-        if masks.any():
-            yield masks[0], masks[1]
+def share_lead(rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight of each composition as the one with the lowest rate, [..., compositions]; who ties shares it."""
+    lowest = rates <= rates.min(-1, keepdims=True)
+    weights: NDArray[np.float64] = lowest / lowest.sum(-1, keepdims=True)
+    return weights
 
 
-def _agree(lattice: Lattice, pairs: Iterable[tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> Agreement:
-    taus, same, genre_taus, genre_same = [], [], [], []
-    for pair in pairs:
-        (overall, other_overall), (genres, other_genres) = zip(*(_rates(lattice, mask) for mask in pair), strict=True)
-        taus.append(_tau(overall, other_overall))
-        same.append((find_lowest(overall) & find_lowest(other_overall)).any())
-        there = np.isfinite(genres).all(0)
-        for one, other in zip(genres[:, there].T, other_genres[:, there].T, strict=True):
-            genre_taus.append(_tau(one, other))
-            genre_same.append((find_lowest(one) & find_lowest(other)).any())
-    return Agreement(
-        pairs=len(same),
-        tau=_mean(taus),
-        same_best=float(np.mean(same)),
-        genre_tau=_mean(genre_taus),
-        genre_same_best=float(np.mean(genre_same)),
-        chance=1 / len(lattice.compositions),
-    )
+def correlate_orders(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Kendall's tau-b between two orders of compositions, [...] of rates [..., compositions]; NaN where all tie."""
+    a, b = np.triu_indices(one.shape[-1], 1)
+    x, y = (np.sign(rates[..., a] - rates[..., b]) for rates in (one, other))
+    with np.errstate(invalid="ignore"):
+        tau: NDArray[np.float64] = (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    return tau
 
 
-def _rates(lattice: Lattice, mask: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Macro rates [compositions] and micro rates of genres [compositions, genres] over the songs of ``mask``."""
-    errors, words = ((a * mask).sum(-1).astype(float) for a in (lattice.errors, lattice.words))
-    sung = mask.any(-1)
-    macro = (errors[:, sung] / words[:, sung]).mean(-1)
+def _agree(lattice: Lattice, masks: NDArray[np.bool_]) -> Agreement:
+    """Of two parts of the seeds, [2, pairs, prompts, seeds]."""
+    macro = part_rates(lattice, masks).mean(-1)  # [2, pairs, compositions]
     members = genre_members(lattice).T.astype(float)
-    with np.errstate(invalid="ignore"):  # a genre without a song in this part
-        genres = (errors @ members) / (words @ members)
-    return np.round(macro, _DIGITS), np.round(genres, _DIGITS)
+    errors, words = (pool_songs(counts, masks) @ members for counts in (lattice.errors, lattice.words))
+    genres = (errors / words).swapaxes(-1, -2)  # [2, pairs, genres, compositions]
+    (tau, same), (genre_tau, genre_same) = (_compare(*np.round(rates, _DIGITS)) for rates in (macro, genres))
+    return Agreement(masks.shape[1], tau, same, genre_tau, genre_same, chance=1 / len(lattice.compositions))
 
 
-def _tau(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    tau = float(stats.kendalltau(one, other).statistic)
-    return None if np.isnan(tau) else tau
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return float(np.mean(known)) if known else None
+def _compare(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float | None, float]:
+    """Mean tau of the pairs that have one, and how often the best is the same."""
+    taus = correlate_orders(one, other)
+    known = taus[~np.isnan(taus)]
+    same = (share_lead(one) * share_lead(other)).sum(-1).mean()
+    return float(known.mean()) if known.size else None, float(same)

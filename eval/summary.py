@@ -1,13 +1,15 @@
 """All statistics of one judge's table, computed once: the report, the terminal and the page show the same figures.
 
-Every part is a plain dataclass of numbers, text and tuples, so that ``dataclasses.asdict`` gives JSON without NaN.
+Every part is a plain dataclass of numbers, text, tuples and dictionaries, so that ``dataclasses.asdict`` gives JSON
+without NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from eval.breakdown import Breakdown, break_down
 from eval.contrasts import CELLS, Factorial, contrast
 from eval.genres import GenreRow, Wins, count_wins, rate_genres
 from eval.lattice import Lattice, make_lattice
@@ -35,7 +37,8 @@ class Extent:
 
 @dataclass(frozen=True)
 class Summary:
-    """What one judge's songs say. All rates are of words, but for ``characters``, which is None of published rates.
+    """What one judge's songs say. All rates are of words, but for ``characters``, which is None of published rates, as
+    ``breakdowns`` are empty then.
 
     ``reference``: None, and ``comparisons`` empty, where there is no base. ``wins``, ``oracle``, ``subsets`` and
     ``stability`` are empty or None with a single composition; ``stability`` also unless a prompt has two seeds, and
@@ -55,6 +58,7 @@ class Summary:
     subsets: tuple[Subset, ...]
     factorial: Factorial | None
     stability: Stability | None
+    breakdowns: tuple[Breakdown, ...] = ()
 
 
 def summarise_table(
@@ -67,7 +71,9 @@ def summarise_table(
         LatticeError: no song was sung by all compositions, or ``reference`` is another than base and is not there.
     """
     words = make_lattice(table, judge, "word")
-    return summarise_lattice(words, judge, make_lattice(table, judge, "character"), reference, resamples, seed)
+    characters = make_lattice(table, judge, "character")
+    summary = summarise_lattice(words, judge, characters, reference, resamples, seed)
+    return replace(summary, breakdowns=break_down(table, judge))
 
 
 def summarise_lattice(

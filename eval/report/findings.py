@@ -1,13 +1,25 @@
 """What the figures say, in plain sentences written from the figures alone.
 
-A difference is called one only where its p, corrected for all comparisons, is below five percent.
+A difference is called one only where its p, corrected for all comparisons, is below five percent. Where it is not, we
+say that none is shown, not that there is none.
 """
 
 from __future__ import annotations
 
+from eval.agreement import JudgeAgreement
 from eval.contrasts import Effect, Factorial
 from eval.oracle import Oracle
-from eval.report.formats import say_composition, say_count, say_list, say_p, say_percent, say_points, say_range
+from eval.report.formats import (
+    say_composition,
+    say_count,
+    say_list,
+    say_number,
+    say_p,
+    say_percent,
+    say_points,
+    say_range,
+)
+from eval.resampling import Estimate
 from eval.stability import Stability
 from eval.statistics import Comparison, Standing
 from eval.summary import Summary
@@ -36,14 +48,14 @@ def say_result(summary: Summary) -> str:
     if not sure:
         least = min(c.p_holm for c in rest)
         return (
-            f"No adapter differs from {base} by more than chance (least p\N{NO-BREAK SPACE}{_equals(least)}, {of} over "
+            f"No adapter is shown to differ from {base} (least p\N{NO-BREAK SPACE}{_equals(least)}, {of} over "
             f"{say_count(extent.prompts, 'prompt')})."
         )
     parts = [f"Fewer words go wrong than with {base}: {_gains(better)}."] if better else []
     parts += [f"More words go wrong than with {base}: {_gains(worse)}."] if worse else []
     if rest:
         names = say_list([say_composition(c.composition) for c in rest])
-        parts.append(f"{names} {'does' if len(rest) == 1 else 'do'} not differ from {base} by more than chance.")
+        parts.append(f"{names} {'is' if len(rest) == 1 else 'are'} not shown to differ from {base}.")
     return " ".join(parts)
 
 
@@ -63,8 +75,12 @@ def say_choice(oracle: Oracle) -> str:
     if oracle.distinguishable:
         return f"Choosing the composition for every prompt pays: the honest gain on the best single one is {told}."
     if gain.high is not None and gain.high < 0:
-        return f"No routable signal: choosing for every prompt does worse than the best single composition, by {told}."
-    return f"No routable signal: the honest gain of choosing for every prompt is {told}, which may well be none."
+        return (
+            "No routable signal is shown: choosing for every prompt by half of its seeds does worse than the best "
+            f"single composition; the honest gain is {told}."
+        )
+    why = "too few prompts to tell it from none" if gain.low is None else "which may well be none"
+    return f"No routable signal is shown: the honest gain of choosing for every prompt is {told}, {why}."
 
 
 def say_stability(stability: Stability) -> str:
@@ -74,22 +90,53 @@ def say_stability(stability: Stability) -> str:
     return (
         f"Between halves of the seeds the same composition is best in {say_percent(halves.same_best)} % of splits{tau},"
         f" and within a genre in {say_percent(halves.genre_same_best)} %; by chance it would be "
-        f"{say_percent(halves.chance)} %."
+        f"{say_percent(halves.chance)} % (who ties for best shares it)."
     )
 
 
 def say_factorial(factorial: Factorial) -> str:
     """What lyrics and sharpening do."""
+    together = factorial.interaction.p_holm < ALPHA
     return (
         f"Training on lyrics {_does(factorial.lyrics)}; sharpening attention {_does(factorial.sharpening)}; "
-        f"{'the two do not simply add up' if factorial.interaction.p < ALPHA else 'the two may simply add up'}."
+        f"{'the two do not simply add up' if together else 'the two are not shown to do other than add up'}."
     )
 
 
+def say_agreement(found: JudgeAgreement) -> str:
+    """How far two judges agree, and whether what one chooses is better to the other."""
+    a, b = found.judges
+    songs, differences = found.song_correlation, found.difference_correlation
+    parts = [f"{a} and {b} heard the same {say_count(found.songs, 'song')} of each composition."]
+    if songs is not None:
+        parts.append(f"Their word error rates of songs correlate by {_correlation(songs)}.")
+    if differences is not None:
+        sure = differences.low is not None and differences.low > 0
+        parts.append(
+            "How compositions differ within a prompt, which is what choosing goes by, correlates by "
+            f"{_correlation(differences)}{'.' if sure else ', which is not shown to be more than chance.'}"
+        )
+    gains = [t.honest.headroom for t in found.transfers if t.honest is not None]
+    if gains:
+        told = say_list([say_points(gain.value) for gain in gains])
+        shown = sum(gain.low is not None and gain.low > 0 for gain in gains)
+        verdict = ("in neither direction", "in one direction only", "in both directions")[shown]
+        parts.append(
+            "Where one judge chooses per prompt and the other scores on other seeds, the gain on the best single "
+            f"composition is {told} points; it is shown to be above zero {verdict}."
+        )
+    return " ".join(parts)
+
+
+def _correlation(r: Estimate) -> str:
+    within = "" if r.low is None else f" (95 % interval {say_number(r.low)} to {say_number(r.high)})"
+    return say_number(r.value) + within
+
+
 def _does(effect: Effect) -> str:
-    told = f"{say_points(effect.size.value)} points, p\N{NO-BREAK SPACE}{_equals(effect.p)}"
-    if effect.p >= ALPHA:
-        return f"makes no difference beyond chance ({told})"
+    told = f"{say_points(effect.size.value)} points, p\N{NO-BREAK SPACE}{_equals(effect.p_holm)}"
+    if effect.p_holm >= ALPHA:
+        return f"is not shown to make a difference ({told})"
     return f"{'helps' if effect.size.value < 0 else 'harms'} ({told})"
 
 

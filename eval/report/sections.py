@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eval.agreement import JudgeAgreement, measure_agreement
 from eval.lattice import LatticeError
 from eval.report.attention import Attention, describe_attention
 from eval.report.budget import Budget
-from eval.report.findings import say_result
+from eval.report.findings import say_agreement, say_result
 from eval.report.formats import say_composition, say_day
 from eval.report.origin import Fact, LeftOut, find_left_out, list_facts, list_named
 from eval.report.pictures import Scale, scale_of
@@ -97,7 +98,9 @@ class KindRow:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the page. ``main``: the headline of the judge the page is about."""
+    """Everything on the page. ``main``: the headline of the judge the page is about. ``agreement``: of this judge and
+    the next; ``agreed``: what it says, or why there is none, empty where one judge listened.
+    """
 
     name: str
     day: str
@@ -107,6 +110,8 @@ class Report:
     compositions: list[str]
     main: Headline
     headlines: list[Headline]
+    agreement: JudgeAgreement | None
+    agreed: str
     rates: Scale
     gains: Scale
     effects: Scale
@@ -133,6 +138,7 @@ def gather(results: Results, options: Options) -> Report:
     heard = table.of_judge(judge)
     headlines = [summarise_judge(table, name) for name in sorted(table.judges, key=lambda name: name != judge)]
     main, standings = headlines[0], [row.words.micro for headline in headlines for row in headline.rows]
+    agreement, agreed = compare_judges(table, [headline.judge for headline in headlines])
     drawing = Budget(_DRAWN * options.megabytes)
     attention = describe_attention(results, table, judge, options.prompts, drawing)
     playing = Budget((1 - _DRAWN) * options.megabytes + drawing.left / 1e6)
@@ -145,6 +151,8 @@ def gather(results: Results, options: Options) -> Report:
         compositions=table.compositions,
         main=main,
         headlines=headlines,
+        agreement=agreement,
+        agreed=agreed,
         rates=scale_of(_ends(standings)),
         gains=scale_of(_ends(_gains(main.summary))),
         effects=scale_of(_ends(_effects(main.summary))),
@@ -175,6 +183,17 @@ def summarise_judge(table: Table, judge: str) -> Headline:
         for standing in summary.words
     ]
     return Headline(judge, summary, say_result(summary), rows)
+
+
+def compare_judges(table: Table, judges: list[str]) -> tuple[JudgeAgreement | None, str]:
+    """How the first two judges agree and what that says; with one, nothing."""
+    if len(judges) < 2:
+        return None, ""
+    try:
+        found = measure_agreement(table, judges[0], judges[1])
+    except LatticeError as error:
+        return None, f"The judges cannot be compared: {error}."
+    return found, say_agreement(found)
 
 
 def count_kinds(table: Table, judge: str) -> list[KindRow]:

@@ -51,6 +51,17 @@ def test_planted_effects_are_found(cells: tuple[float, ...], effects: tuple[floa
     assert (found_out[np.array(effects) == 0] < 0.15).all()
 
 
+def test_p_is_corrected_for_three_effects() -> None:
+    rng = np.random.default_rng(4)
+    found = contrast(replace(noisy(rng.uniform(0.2, 0.5, size=(4, 12)), 4, rng), compositions=FOUR), resamples=20)
+    assert found is not None
+    three = (found.lyrics, found.sharpening, found.interaction)
+    least, middle, most = sorted(three, key=lambda effect: effect.p)
+    assert least.p_holm == pytest.approx(min(1.0, 3 * least.p))
+    assert middle.p_holm == pytest.approx(min(1.0, max(3 * least.p, 2 * middle.p)))
+    assert most.p_holm >= middle.p_holm > middle.p
+
+
 def _covers(effect: Effect, truth: float) -> bool:
     return effect.size.low is not None and effect.size.high is not None and effect.size.low <= truth <= effect.size.high
 

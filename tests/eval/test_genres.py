@@ -43,12 +43,18 @@ def test_rates_and_their_units(four: Lattice) -> None:
     assert (b.prompts, b.songs, b.unit) == (1, 1, "seeds")
     assert [rate.value for rate in a.rates] == pytest.approx([16 / 80, 8 / 80, 34 / 80])
     assert [rate.value for rate in b.rates] == pytest.approx([3 / 20, 3 / 20, 9 / 20])
-    low, high = stats.t.interval(0.95, 1, loc=34 / 80, scale=stats.sem([16 / 40, 18 / 40]))
-    assert (a.rates[2].low, a.rates[2].high) == pytest.approx((low, high))  # two prompts, equal words
-    assert b.rates[0].low is None
-    assert c.rates[1].low == 0.0
-    low, high = stats.t.interval(0.95, 1, loc=9 / 40, scale=stats.sem([5 / 20, 4 / 20]))
-    assert (d.rates[1].low, d.rates[1].high) == pytest.approx((max(0, low), high))  # two seeds of one prompt
+    assert all(rate.low is None for g in (a, b, c, d) for rate in g.rates)  # two prompts or seeds do not tell
+    assert d.unit == "seeds"
+
+
+def test_intervals_are_over_prompts_or_the_seeds_of_one() -> None:
+    errors = [[[4, 4], [6, 2], [3, 1]]]
+    [several] = rate_genres(lattice_of(errors, genres=("a",) * 3))
+    low, high = stats.t.interval(0.95, 2, loc=20 / 120, scale=stats.sem([8 / 40, 8 / 40, 4 / 40]))
+    assert (several.rates[0].low, several.rates[0].high) == pytest.approx((low, high))  # equal words
+    [one] = rate_genres(lattice_of([[[5, 4, 9]]]))
+    low, high = stats.t.interval(0.95, 2, loc=18 / 60, scale=stats.sem([5 / 20, 4 / 20, 9 / 20]))
+    assert (one.rates[0].low, one.rates[0].high) == pytest.approx((max(0, low), high))
 
 
 def test_wins_of_published_rates() -> None:

@@ -7,8 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from eval.halves import MOST_SPLITS
 from eval.lattice import Lattice
-from eval.oracle import find_oracle, find_subsets
+from eval.oracle import choose, find_oracle, find_subsets
 from eval.study import read_study
 from tests.eval.lattices import lattice_of, noisy
 
@@ -23,11 +24,13 @@ def test_by_hand() -> None:
     assert (found.optimistic.shares, found.optimistic.single_shares) == ((0.5, 0.5), (0.0, 1.0))
     assert found.honest is not None
     # Either seed chooses rightly: scored on the other, the oracle has the same songs.
-    assert (found.splits, found.split_prompts) == (1, 2)
+    assert (found.splits, found.split_prompts) == (MOST_SPLITS, 2)
     assert found.honest.oracle.value == pytest.approx((6 / 40 + 10 / 40) / 2)
-    # Seed 1: 2 + 10 < 8 + 6, so composition 0, scored 4 + 12; seed 2: 16 > 10, so composition 1, scored 8 + 6.
-    assert found.honest.single.value == pytest.approx((16 / 40 + 14 / 40) / 2)
-    assert found.honest.single_shares == (0.5, 0.5)
+    # The first prompt's seed and the second's chosen by, errors of either composition, and what the better one scores:
+    # 1, 1: 2 + 10 < 8 + 6, so 0, and 4 + 12; 2, 2: 4 + 12 > 6 + 4, so 1, and 8 + 6; 1, 2: 2 + 12 > 8 + 4, so 1, and
+    # 6 + 6; 2, 1: 4 + 10 > 6 + 6, so 1, and 8 + 4. Half of the splits are of the first two, up to chance.
+    assert found.honest.single.value == pytest.approx((16 + 14 + 12 + 12) / 4 / 40, abs=4 * 1.5 / 40 / 20)
+    assert found.honest.single_shares == pytest.approx((0.25, 0.75), abs=4 * 0.25 / 20)
 
 
 def test_ties_are_shared_whoever_comes_first() -> None:
@@ -44,8 +47,8 @@ def test_a_handful_of_prompts_decides_nothing() -> None:
     suits = np.arange(12) % 2
     errors = np.where(suits == np.arange(2)[:, None], 1, 15)[..., None].repeat(2, axis=2)
     few, enough = find_oracle(lattice_of(errors[:, :8]), resamples=200), find_oracle(lattice_of(errors), resamples=200)
-    for found in (few, enough):
-        assert found.honest is not None and found.honest.headroom.low is not None and found.honest.headroom.low > 0
+    assert few.honest is not None and few.honest.headroom.value > 0.1 and few.honest.headroom.low is None
+    assert enough.honest is not None and enough.honest.headroom.low is not None and enough.honest.headroom.low > 0
     assert (few.distinguishable, enough.distinguishable) == (False, True)
 
 
@@ -88,8 +91,26 @@ def test_an_oracle_is_an_average_over_all_splits() -> None:
             scored = lattice.rates[:, p, rest].mean(-1)
             expected.append(scored[chosen == chosen.min()].mean())
     assert found.honest is not None
-    assert found.honest.oracle.value == pytest.approx(np.mean(expected))
-    assert found.splits == 3
+    assert found.honest.oracle.value == pytest.approx(np.mean(expected), abs=0.004)  # splits are drawn, not listed
+    one = find_oracle(lattice.at(np.arange(8) == 2), resamples=5)
+    assert one.honest is not None and one.splits == 3
+    assert one.honest.oracle.value == pytest.approx(np.mean(expected[2::8]))
+
+
+def test_the_best_single_one_is_chosen_in_many_ways() -> None:
+    # With one order of seeds for all prompts there were three splits, and shares of whole sixths.
+    lattice = noisy(np.full((2, 30), 0.4), 4, np.random.default_rng(6))
+    found = find_oracle(lattice, resamples=5)
+    assert found.honest is not None
+    assert 0.02 < found.honest.single_shares[0] < 0.98 and (6 * found.honest.single_shares[0]) % 1 > 1e-6
+
+
+def test_a_single_one_chosen_by_other_rates() -> None:
+    choosing, scoring = np.array([[[0.1, 0.9], [0.2, 0.2]]]), np.array([[[0.3, 0.3], [0.5, 0.7]]])
+    assert choose(choosing, scoring, 5).single.value == pytest.approx(0.6)
+    found = choose(choosing, scoring, 5, single_by=scoring)
+    assert (found.single.value, found.oracle.value) == pytest.approx((0.3, 0.5))
+    assert found.single_shares == (1.0, 0.0)
 
 
 def test_one_seed_leaves_the_honest_oracle_open() -> None:

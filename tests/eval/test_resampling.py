@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from eval.resampling import (
+    MIN_UNITS,
     Estimate,
     adjust_holm,
+    bound,
     estimate_means,
     estimate_ratios,
     estimate_student,
@@ -71,10 +73,38 @@ def test_resamples_that_fill_no_chunk() -> None:
     assert odd.low is not None and odd.high is not None and odd.low < odd.value < odd.high
 
 
-def test_one_prompt_has_no_interval() -> None:
-    [found] = estimate_means(np.array([[0.3]]))
-    assert found == Estimate(0.3, None, None)
+@pytest.mark.parametrize("prompts", [1, 2, MIN_UNITS - 1])
+def test_too_few_prompts_have_no_interval(prompts: int) -> None:
+    values = np.linspace(0.1, 0.5, prompts)
+    [found] = estimate_means(values[None])
+    assert found.value == pytest.approx(values.mean())
+    assert found.low is None and found.high is None
     assert not found.excludes_zero
+    assert estimate_means(np.linspace(0.1, 0.5, MIN_UNITS)[None])[0].low is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "prompts", "covered"),
+    [("normal", 30, 0.92), ("lognormal", 30, 0.89), ("loops", 30, 0.6), ("normal", 10, 0.9)],
+)
+def test_intervals_cover_as_often_as_the_module_says(kind: str, prompts: int, covered: float) -> None:
+    rng = np.random.default_rng(12)
+    shape = (800, prompts)
+    values = {
+        "normal": rng.normal(size=shape),
+        "lognormal": rng.lognormal(0, 1, size=shape) - np.exp(0.5),
+        "loops": np.where(rng.random(shape) < 0.03, 8.0, rng.beta(2, 6, size=shape)) - (0.03 * 8 + 0.97 / 4),
+    }[kind]
+    ends = [e for part in np.split(values, 8) for e in estimate_means(part, 500)]
+    found = np.mean([e.low is not None and e.high is not None and e.low <= 0 <= e.high for e in ends])
+    assert found == pytest.approx(covered, abs=0.05)
+
+
+def test_resamples_without_a_figure_are_left_out() -> None:
+    drawn = np.array([np.nan, *np.linspace(0, 1, 101)])
+    found = bound(0.5, drawn, 30)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.025, 0.975))
+    assert bound(0.5, np.full(3, np.nan), 30) == bound(0.5, drawn, 9) == Estimate(0.5, None, None)
 
 
 @pytest.mark.parametrize(("low", "high", "excludes"), [(0.1, 0.2, True), (-0.2, -0.1, True), (-0.1, 0.1, False)])
@@ -90,6 +120,20 @@ def test_sign_flips_by_hand(differences: list[float]) -> None:
     ]
     expected = sum(abs(s) >= abs(sum(differences)) - 1e-12 for s in sums) / len(sums)
     assert flip_signs(np.array(differences)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "of"), [((5, 0, 6, -6, 1, -6), 24), ((1, 1, 1, 1, -2, -2), 30), ((3, -1, -1, -1, 2), 7)]
+)
+def test_ties_count_although_floats_round(words: tuple[int, ...], of: int) -> None:
+    # Sums in whole words, where a tie is a tie.
+    sums = [sum(s * w for s, w in zip(signs, words, strict=True)) for signs in product((1, -1), repeat=len(words))]
+    low, high = (np.mean([side * s >= side * sum(words) for s in sums]) for side in (1, -1))
+    assert flip_signs(np.array(words) / of) == pytest.approx(min(1.0, 2 * min(low, high)))
+
+
+def test_what_is_zero_but_for_rounding_is_zero() -> None:
+    assert flip_signs(np.array([0.1 + 0.2 - 0.3] * 12)) == 1.0
 
 
 def test_sign_flips_of_one_sign_are_as_rare_as_can_be() -> None:
@@ -146,3 +190,12 @@ def test_students_interval_of_four_songs_covers() -> None:
     assert 0.9 < covered < 0.98
     assert min(f.low for f in found if f.low is not None) == 0.0  # rates have a floor
     assert estimate_student(np.array([3.0]), np.array([20.0])) == Estimate(0.15, None, None)
+
+
+def test_students_interval_needs_three_units_that_differ() -> None:
+    assert estimate_student(np.array([3.0, 5.0]), np.full(2, 20.0)) == Estimate(0.2, None, None)
+    assert estimate_student(np.array([3.0, 5.0, 4.0]), np.full(3, 20.0)).low is not None
+    alike = estimate_student(np.array([1.0, 2.0, 3.0, 3.0]), np.array([10.0, 20.0, 30.0, 30.0]))
+    assert alike.value == pytest.approx(0.1)
+    assert alike.low is None and alike.high is None
+    assert estimate_student(np.zeros(4), np.full(4, 20.0)) == Estimate(0.0, None, None)

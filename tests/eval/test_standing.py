@@ -10,6 +10,7 @@ from rich.console import Console
 
 from eval.sheet import Sheet
 from eval.standing import (
+    error_sheet,
     factorial_sheet,
     genre_sheet,
     headline_markdown,
@@ -34,9 +35,9 @@ def study() -> Summary:
 
 @pytest.fixture(scope="module")
 def planted() -> Summary:
-    errors = np.random.default_rng(1).integers(0, 12, size=(5, 6, 4))
+    errors = np.random.default_rng(1).integers(0, 12, size=(5, 12, 4))
     names = ("base", "nolyrics=1", "nolyrics-asr=1", "lyrics=1", "lyrics-asr=1")
-    genres = ("folk", "folk", "pop", "pop", "R&B", "R&B")
+    genres = tuple(name for name in ("folk", "pop", "R&B") for _ in range(4))
     return summarise_table(table_from(lattice_of(errors, genres=genres, compositions=names)), PLANTED, resamples=200)
 
 
@@ -55,7 +56,7 @@ def test_headline(planted: Summary) -> None:
     assert base[0] == "base" and base[-2:] == ("–", "–")
     assert nolyrics[0] == "nolyrics"  # one adapter at full weight goes by its name
     s, c = planted.words[1], planted.comparisons[0]
-    assert nolyrics[1] == "24"
+    assert nolyrics[1] == "48"
     assert nolyrics[2] == f"{s.micro.value:.3f} [{s.micro.low:.3f}, {s.micro.high:.3f}]"
     assert nolyrics[6].startswith(f"{c.difference.value:+.3f} [")
     assert [r[3].startswith("**") for r in sheet.rows].count(True) == 1
@@ -75,6 +76,24 @@ def test_what_was_left_out_is_told() -> None:
     rows = [row("a", s, c, 1) for s in (1, 2) for c in ("base", "lyrics")][:-1]
     note = headline_sheet(summarise_table(table_of(rows), PLANTED, resamples=5)).note
     assert "Songs left out, as not every composition sang their prompt and seed: 1." in note
+
+
+def test_kinds_of_errors(planted: Summary) -> None:
+    sheet = error_sheet(planted)
+    assert sheet.columns[1:5] == ("substituted", "deleted", "inserted", "MER")
+    assert planted.characters is not None
+    for cells, words, characters in zip(sheet.rows, planted.words, planted.characters, strict=True):
+        assert cells[2] == f"{words.micro.value:.3f}"  # only deletions were planted
+        macro = characters.macro
+        assert cells[6] == f"{macro.value:.3f} [{macro.low:.3f}, {macro.high:.3f}]"
+    assert planted.factorial is not None
+    effects = [planted.factorial.lyrics, planted.factorial.sharpening, planted.factorial.interaction]
+    assert [r[2] for r in factorial_sheet(planted).rows[4:]] == [f"{effect.p_holm:.3f}" for effect in effects]
+
+
+def test_few_prompts_have_no_intervals_and_it_is_told() -> None:
+    sheet = headline_sheet(summarise_table(table_from(lattice_of(np.ones((2, 3, 2), int))), PLANTED, resamples=5))
+    assert "Fewer than 10 prompts are too few for intervals." in sheet.note and "[" not in "".join(sheet.rows[1])
 
 
 def test_genres(planted: Summary, study: Summary) -> None:
@@ -98,7 +117,7 @@ def test_oracle(planted: Summary, study: Summary) -> None:
     same, different = oracle_sheet(planted).rows
     assert same[0] == "the same songs" and different[0] == "different seeds"
     assert different[3].startswith(f"{found.honest.headroom.value:+.3f} [")
-    assert "3 ways" in oracle_sheet(planted).note
+    assert "in 400 splits" in oracle_sheet(planted).note
     [only] = oracle_sheet(study).rows
     assert only[2].startswith("0.182 [") and only[4] == "lora"
     assert "one seed" in oracle_sheet(study).note
@@ -113,15 +132,18 @@ def test_two_by_two_wins_and_stability(planted: Summary, study: Summary) -> None
     wins = {r[0]: r[1:] for r in wins_sheet(study).rows}
     assert wins["lora"] == ("10", "3", "19 / 2 / 9")
     assert wins["baseline"] == ("3", "2", "–")
-    assert [r[1] for r in stability_sheet(planted).rows] == ["3", "6"]
+    assert [r[1] for r in stability_sheet(planted).rows] == ["400", "400"]
     assert not stability_sheet(study).rows
 
 
 def test_only_tables_with_rows_are_shown(planted: Summary, study: Summary) -> None:
-    assert len(standing_sheets(planted)) == 7
+    assert len(standing_sheets(planted)) == 8
     assert len(standing_sheets(study)) == 6
-    alone = summarise_table(table_of([row("folk-1", 1, "lyrics=0.6,nolyrics=1", 3)]), PLANTED, resamples=5)
-    headline, genres = standing_sheets(alone)
+    alone = summarise_table(
+        table_of([row("folk-1", 1, "lyrics=0.6,nolyrics=1", 3, failure="good")]), PLANTED, resamples=5
+    )
+    headline, errors, genres = standing_sheets(alone)
+    assert errors.rows[0][1:8] == ("0.000", "0.300", "0.000", "0.000", "0.250", "0.250", "good 1")
     assert headline.rows == (("lyrics=0.6,nolyrics=1", "1", "0.300", "0.300", "0.250", "0.300"),)
     assert genres.rows == (("folk", "1", "0.300"),)
 

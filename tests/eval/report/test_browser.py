@@ -60,8 +60,10 @@ def test_it_stands_alone_at_any_width(browser: Any, file: Path, width: int, sche
     assert not troubles
 
 
-def test_tables_sort_by_mouse_and_keyboard_and_intervals_unfold(browser: Any, file: Path) -> None:
+def test_tables_sort_by_mouse_and_keyboard_and_intervals_unfold(browser: Any, wide_text: str, tmp_path: Path) -> None:
     troubles: list[str] = []
+    file = tmp_path / "report.html"
+    file.write_text(wide_text, encoding="utf-8")
     page = open_page(browser, file, troubles)
     rates = "[...document.querySelectorAll('.genres tbody tr')].map(r => Number(r.cells[1].dataset.value))"
     page.locator(".genres thead button").nth(1).focus()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from eval.agreement import measure_agreement
 from eval.report.page import render_report
 from eval.report.sections import Options
 from eval.results import Results
@@ -54,8 +55,11 @@ def test_the_headline_holds_the_figures_of_every_judge(results: Results, page: E
             assert float(row[7]) == pytest.approx(compared.p_holm, abs=6e-4)
 
 
-def test_intervals_are_drawn_where_their_figures_say(page: Element) -> None:
-    (first, *_) = section(page, "result").find("table")
+def test_intervals_are_drawn_where_their_figures_say(page: Element, wide_page: Element) -> None:
+    assert " to " not in section(page, "result").find("table")[0].rows()[1][1]  # three prompts
+    assert "too few prompts" in section(page, "result").text
+    assert "too few prompts" not in section(wide_page, "result").text
+    (first, *_) = section(wide_page, "result").find("table")
     ticks = [(float(t.attributes["x"].rstrip("%")), float(t.text)) for t in first.find("text")]
     (x0, v0), (x1, v1) = ticks[0], ticks[-1]
     for row, cells in zip(first.find("tr")[1:], first.rows()[1:], strict=True):
@@ -81,11 +85,42 @@ def test_every_genre_has_its_rates_and_its_best(results: Results, page: Element)
             rates[name] = float(counts.iloc[:3].sum() / counts.iloc[3])
             assert float(cell.attributes["data-value"]) == pytest.approx(rates[name])
             assert f"{100 * rates[name]:.1f}" in cell.text
-            assert "95 % interval" in cell.attributes["title"]
             step = min(10, int(rates[name] * 10 + 1e-9))
             assert f"heat-{step}" in cell.attributes["class"].split()
         starred = [n for n, c in zip(names, cells, strict=True) if "best" in c.attributes["class"].split()]
         assert starred == [n for n in names if rates[n] == min(rates.values())]
+
+
+def test_genres_sung_thrice_have_intervals(wide: Results, wide_page: Element) -> None:
+    (found,) = section(wide_page, "genres").find("table")
+    summary = summarise_table(wide.table(), JUDGE)
+    cells = [cell for row in found.find("tr")[1:-1] for cell in row.children[1:]]
+    rates = [rate for genre in summary.genres for rate in genre.rates]
+    assert sum(rate.low is not None for rate in rates) > 30
+    for cell, told in zip(cells, rates, strict=True):
+        assert ("95 % interval" in cell.attributes["title"]) == (told.low is not None)
+
+
+def test_two_judges_stand_beside_each_other(wide: Results, wide_page: Element) -> None:
+    found = measure_agreement(wide.table(), JUDGE, SECOND)
+    correlations = table(section(wide_page, "choice"), "Agreement of the judges")[1:]
+    assert found.song_correlation is not None
+    assert float(correlations[0][1].split()[0]) == pytest.approx(found.song_correlation.value, abs=6e-3)
+    rows = table(section(wide_page, "choice"), "One judge’s choice")[1:]
+    choices = [choice for way in found.transfers for choice in (way.optimistic, way.honest) if choice]
+    for row, choice in zip(rows, choices, strict=True):
+        assert rate(row[3]) == pytest.approx(choice.headroom.value, abs=6e-4)
+    assert f"{JUDGE} and {SECOND} heard the same 36 songs" in section(wide_page, "choice").text
+
+
+def test_kinds_of_errors_add_up(results: Results, page: Element) -> None:
+    rows = table(section(page, "failures"), "Kinds of errors")[1:]
+    summary = summarise_table(results.table(), JUDGE)
+    assert summary.characters is not None
+    for row, words, characters in zip(rows, summary.words, summary.characters, strict=True):
+        assert sum(map(rate, row[1:4])) == pytest.approx(words.micro.value, abs=2e-3)
+        assert rate(row[5]) == pytest.approx(characters.macro.value, abs=6e-4)
+        assert row[6:] == ["0", "0"]
 
 
 def test_wins_kinds_and_the_two_by_two_are_there(results: Results, page: Element) -> None:
