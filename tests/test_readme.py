@@ -27,8 +27,9 @@ CARD = (TINY_MODEL / "CARD.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ENGINE = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+EVALUATION = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 BENCH = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS + API + ENGINE + BENCH, re.DOTALL)
+BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS + API + ENGINE + EVALUATION + BENCH, re.DOTALL)
 COMMANDS = [line.replace("\\\n", " ") for block in BLOCKS for line in re.split(r"(?<!\\)\n", block) if line.strip()]
 
 
@@ -70,7 +71,7 @@ def test_addresses_shown_are_there(random_model: SongModel, tmp_path: Path) -> N
     assert not [path for path in shown if not any(re.fullmatch(known, path) for known in [*paths, "/v1/openapi.json"])]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/engine.md", "bench/README.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/engine.md", "docs/evaluation.md", "bench/README.md"])
 def test_linked_files_are_there(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\(([^)#:]+)", path.read_text(encoding="utf-8"))

@@ -100,7 +100,7 @@ def test_ctrl_c_writes_the_table_of_what_is_there(
 ) -> None:
     import eval.evaluation
 
-    def stopped(*given: Any, **more: Any) -> Any:
+    def stopped(grid: Any, todo: Any, engine: Any, listeners: Any, _: Any, keep: Any) -> Any:
         count = 0
 
         def stop(cell: Any) -> None:
@@ -109,8 +109,7 @@ def test_ctrl_c_writes_the_table_of_what_is_there(
             if count == 3:
                 raise KeyboardInterrupt
 
-        *some, _, keep = given
-        return whole(*some, Watcher(sung=stop), keep, **more)
+        return whole(grid, todo, engine, listeners, Watcher(sung=stop), keep)
 
     whole = eval.evaluation.evaluate
     monkeypatch.setattr(eval.evaluation, "evaluate", stopped)

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 import eval.stage
+from adapters.files import write_bytes_atomically
 from engine.engine import Engine, Job
 from engine.errors import ChoirmasterError, SongError
 from engine.singer import Singer
@@ -257,7 +258,7 @@ def test_a_full_disk_ends_it_and_finished_cells_are_safe(
             raise LogError(f"the log {self.path} cannot be written: {error}") from error
         whole(self, entry)
 
-    atomically, whole = eval.stage.write_bytes_atomically, Journal.append
+    atomically, whole = write_bytes_atomically, Journal.append
     monkeypatch.setattr(eval.stage, "write_bytes_atomically", write)
     monkeypatch.setattr(Journal, "append", append)
     with pytest.raises(ChoirmasterError, match=rf"{re.escape(where)}.* cannot be written.*No space left"):
