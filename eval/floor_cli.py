@@ -40,7 +40,7 @@ class FloorOptions:
 def floor(
     judge: Annotated[
         list[str] | None,
-        typer.Option(help="base, tiny.en, a faster-whisper size, a hub id or a folder; again for more; by default base."),
+        typer.Option(help="base, tiny.en, a faster-whisper size, a hub id, a folder; may be repeated; else base."),
     ] = None,
     recordings: Annotated[
         Path | None,
