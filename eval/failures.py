@@ -47,7 +47,8 @@ _PHRASES = (
     r"|(?:do not forget to )?(?:please )?(?:like )?(?:comment )?(?:share )?(?:and )?subscribe"
     r"(?: to (?:my|our|the|this) channel)?"
     r"|(?:i will )?see you (?:all )?(?:in the next (?:video|one|episode)|next (?:time|week))"
-    r"|we will be right back|to be continued|the end|bye bye|amara org(?: community)?|transcript emily beynon"
+    r"|we will be right back|to be continued|the end|bye bye|music playing|amara org(?: community)?"
+    r"|transcript emily beynon"
     r"|all rights reserved|no part of this recording may be reproduced(?: without (?:\S+ ){0,6}?consent)?"
 )
 #: Credits, which name somebody: so many words that follow belong to them.

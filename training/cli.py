@@ -87,7 +87,7 @@ def recordings(
     out: Annotated[Path, typer.Option(help="Folder for the sound files and recordings.jsonl.")] = Path(
         "outputs/recordings"
     ),
-    per_genre: Annotated[int, typer.Option(min=1, max=100, help="Lines, and songs, of each genre.")] = 4,
+    per_genre: Annotated[int, typer.Option(min=1, max=100, help="Lines, songs and spoken lines of each genre.")] = 4,
 ) -> None:
     """Write the corpus's own recordings as sound files, for `choirmaster measure --recordings`."""
     from engine.codec import WorldCodec

@@ -44,6 +44,7 @@ CASES: list[tuple[str, str, str, float | None, str]] = [
     ("twice thanked", SONG, "Thank you. Thank you for watching!", 0.8, "boilerplate"),
     ("subscribe", SONG, "Please like, comment & subscribe!", 0.8, "boilerplate"),
     ("one word", SONG, "you", 0.3, "boilerplate"),
+    ("a caption without brackets", SONG, "music playing", 0.7, "boilerplate"),
     ("credits take all that follows", SONG, "Subtitles by the Amara.org community", 0.9, "boilerplate"),
     ("credits of a person", SONG, "Transcription by Somebody Or Other, Anytown", 0.9, "boilerplate"),
     ("credits in the lyrics of a good song", CREDITED, CREDITED.replace("lantern", "land turn"), 1.2, "good"),

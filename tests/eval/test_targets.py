@@ -132,7 +132,7 @@ def test_a_log_of_something_else_is_refused(tmp_path: Path) -> None:
     log.path.write_text('{"run": 1}\n')
     with pytest.raises(LogError, match=r"clips.jsonl:1 is no clip"):
         log.read("run")
-    log.path.write_bytes(b"\xff\xfe")
+    log.path.write_bytes(b"\xff\xfe\n")
     with pytest.raises(LogError, match="cannot be read"):
         log.read("run")
     (tmp_path / "file").touch()
