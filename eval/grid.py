@@ -92,14 +92,18 @@ class Grid:
             raise GridError(cannot_write(self.folder, error)) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            if not isinstance(error, BlockingIOError):
+                raise GridError(cannot_write(self.folder, error)) from error
+            raise GridError(
+                f"another evaluation is writing into {self.folder}: wait until it is done, or choose another --out"
+            ) from None
+        try:
             for part in (AUDIO, ATTENTION):
                 for left in (self.folder / part).glob(".*"):
                     left.unlink()
             yield
-        except BlockingIOError:
-            raise GridError(
-                f"another evaluation is writing into {self.folder}: wait until it is done, or choose another --out"
-            ) from None
         finally:
             os.close(handle)
 

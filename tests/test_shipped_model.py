@@ -45,7 +45,7 @@ def singer(model: SongModel) -> Singer:
 def test_the_folder_is_small_and_holds_no_pickle() -> None:
     files = [p for p in TINY_MODEL.rglob("*") if p.is_file()]
     assert sum(p.stat().st_size for p in files) <= 40e6
-    assert {p.suffix for p in files} <= {".json", ".safetensors", ".md"}
+    assert {p.suffix for p in files} <= {".json", ".safetensors", ".md", ".parquet"}
 
 
 def test_the_config_names_heads_that_follow_the_words(model: SongModel, singer: Singer) -> None:

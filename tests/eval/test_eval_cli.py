@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import engine.song_model
 import eval.ears
@@ -30,6 +31,12 @@ class Named(PlantedJudge):
     def __init__(self, judge: Judge) -> None:
         super().__init__()
         self.title = judge.title
+
+
+@pytest.fixture(autouse=True)
+def own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of threads is this process's for good, and other tests compare what it rounds to."""
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
 
 
 @pytest.fixture

@@ -145,9 +145,10 @@ def test_a_stop_loses_nothing_and_nothing_is_done_twice(random_model: SongModel,
 
     with pytest.raises(KeyboardInterrupt):
         sing(grid, random_model, {LISTENING: [PlantedJudge()]}, Watcher(sung=stop_at_fifth))
-    assert len(open_sung(grid.folder).read()) == 5
+    kept = len(open_sung(grid.folder).read())
+    assert kept >= 5, "those that were finished meanwhile are kept, too"
     second = make_grid(random_model, tmp_path)
-    assert len(Ledger(second).todo([LISTENING]).sing) == 7
+    assert len(Ledger(second).todo([LISTENING]).sing) == 12 - kept
     assert sing(second, random_model, {LISTENING: [PlantedJudge()]}) == ()
     for journal in (open_sung(grid.folder), open_heard(grid.folder)):
         keys = [entry.key for entry in journal.read()]
