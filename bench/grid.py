@@ -29,7 +29,7 @@ from eval.grid import Grid, Plan
 from eval.judge import Judge, count_cores
 from eval.ledger import Ledger
 from eval.prompts import across_genres, read_prompts
-from eval.stage import Stage, make_request
+from eval.stage import Stage, make_request, settle_engine
 
 #: Songs a minute at once over those in turn.
 TARGET = 1.5
@@ -106,14 +106,14 @@ def _in_turn(grid: Grid, model: SongModel, judges: Sequence[Judge]) -> None:
 
 
 def _in_phases(grid: Grid, model: SongModel, judges: Sequence[Judge]) -> None:
-    with Engine(model, shelf=grid.shelf) as engine:
+    with Engine(model, shelf=grid.shelf, settings=settle_engine(grid, "cpu")) as engine:
         Stage(engine, grid, lambda cell: False).sing(grid.cells, lambda cell: None, _complain)
     _hear(grid, grid.cells, judges)
 
 
 def _at_once(grid: Grid, model: SongModel, judges: Sequence[Judge]) -> None:
     known = identify(judges[0])
-    with Engine(model, shelf=grid.shelf) as engine:
+    with Engine(model, shelf=grid.shelf, settings=settle_engine(grid, "cpu")) as engine:
         evaluate(grid, Ledger(grid).todo([known]), engine, {known: judges}, keep_maps=lambda cell: False)
 
 

@@ -236,11 +236,11 @@ def _load_engine(grid: Grid, machine: Machine) -> Engine:
     """The engine, once every composition is known to fit its model."""
     from adapters.exporting import DTYPES
     from engine.engine import Engine
-    from engine.settings import EngineSettings
     from engine.song_model import load_song_model
+    from eval.stage import settle_engine
 
     model = load_song_model(grid.plan.model, device=machine.device, dtype=DTYPES[machine.dtype])
-    engine = Engine(model, shelf=grid.shelf, settings=EngineSettings(song_timeout=machine.song_timeout))
+    engine = Engine(model, shelf=grid.shelf, settings=settle_engine(grid, machine.device, machine.song_timeout))
     try:
         for composition in grid.plan.compositions:
             engine.singer.bank.voices(composition)

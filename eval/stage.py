@@ -18,6 +18,7 @@ from engine.attention_maps import AttentionRecord
 from engine.engine import Engine, Job
 from engine.errors import RequestError, SongError
 from engine.request import AttentionWish, SongRequest, read_request
+from engine.settings import EngineSettings
 from engine.song import Song
 from engine.song_model import SongModel
 from engine.songs import audio_bytes
@@ -28,6 +29,8 @@ from eval.heads import HeadMeasures, measure_alignment, measure_heads
 
 #: Songs asked for beyond those the engine sings at once.
 AHEAD = 8
+#: Songs a processor sings at once at the least.
+FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,17 @@ class Measures:
     lyric_mass: float | None = None
     alignment_score: float | None = None
     alignment_null: float | None = None
+
+
+def settle_engine(grid: Grid, device: str, song_timeout: float = 600.0) -> EngineSettings:
+    """Limits of an engine that sings a grid.
+
+    On a processor, where rows cost what they cost alone, only the compositions of one prompt and seed are sung at once,
+    so that the first of them come early and the judges need not wait for them.
+    """
+    if device != "cpu":
+        return EngineSettings(song_timeout=song_timeout)
+    return EngineSettings(song_timeout=song_timeout, max_songs=max(FEWEST, len(grid.plan.compositions)))
 
 
 def make_request(cell: Cell, steps: int | None, model: SongModel) -> SongRequest:
