@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.errors import AdapterError
-from adapters.files import flush_folder
+from adapters.files import flush_folder, is_full
 
 #: What makes a folder one that an earlier export wrote, and so one that may be replaced.
 MARKER = "composition.json"
@@ -57,7 +56,7 @@ def _hidden(out: Path) -> Iterator[Path]:
         hidden.chmod(0o755)
         yield hidden
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(error):
             raise AdapterError(
                 f"no space is left for {out}; nothing was written: free some, or choose another --out"
             ) from error

@@ -21,14 +21,14 @@ from typing import Literal
 
 from adapters.errors import AdapterError, NoSuchAdapter
 from adapters.exporting import export_composition
-from adapters.files import flush_folder
+from adapters.files import flush_folder, is_full
 from adapters.store import AdapterStore
 from api.export_files import HIDDEN, bury, kept_exports, pack, seal
 from api.export_progress import ExportJob, Stopped, WatchedShelf
 from api.export_records import ExportedFile, ExportRequest, ExportShown, Loss
 from api.failures import CLOSED_RETRY
 from api.problems import Problem
-from api.shelf_faults import FULL, disk_problem, explain, shelf_problem
+from api.shelf_faults import disk_problem, explain, shelf_problem
 from engine.hidden_folders import clear_abandoned, hidden_folder
 
 RETRY_AFTER = 30
@@ -205,7 +205,7 @@ class ExportJobs:
             pass
         except AdapterError as error:
             cause = error.__cause__
-            if isinstance(cause, OSError) and cause.errno in FULL:
+            if isinstance(cause, OSError) and is_full(cause):
                 return disk_problem(cause).detail
             return explain(str(error), self._places(place))
         except OSError as error:

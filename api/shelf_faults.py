@@ -5,15 +5,13 @@ Knows the errors of ``adapters`` and no route.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.errors import AdapterError, NameTaken, NoSuchAdapter, PickleRefused
+from adapters.files import is_full
 from api.places import call_places
 from api.problems import Problem
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 #: What the command line calls things, and what they are called over HTTP.
 _WORDS = {
@@ -55,7 +53,7 @@ def shelf_problem(error: AdapterError, places: Mapping[Path, str]) -> Problem:
 
 def disk_problem(error: OSError) -> Problem:
     """The answer where the disk did not take or give what it should."""
-    if error.errno in FULL:
+    if is_full(error):
         return Problem(507, "the server's disk is full: delete songs, exports or adapters, or free some space")
     return Problem(
         500, f"the server's disk failed ({error.strerror or type(error).__name__}): its owner must look at it"

@@ -106,22 +106,20 @@ class Ears:
         Raises:
             Exception: ``fault``.
         """
-        for one, waiting in self._queues.items():
-            for _ in self.listeners[one]:
-                waiting.put(None)
-        self._join()
+        self._end()
         if self.fault is not None:
             raise self.fault
 
     def stop(self) -> None:
         """Finish the songs at hand, and hear no more."""
         self._stopped.set()
+        self._end()
+
+    def _end(self) -> None:
+        """Tell every copy that no more is to come, and wait for it."""
         for one, waiting in self._queues.items():
             for _ in self.listeners[one]:
                 waiting.put(None)
-        self._join()
-
-    def _join(self) -> None:
         for thread in self._threads:
             while thread.is_alive():
                 thread.join(0.2)  # so that Ctrl-C is not held up

@@ -73,12 +73,8 @@ def evaluate(
             if engine is None:
                 raise ValueError(f"{len(todo.sing)} songs are to be sung and there is no engine")
             Stage(engine, grid, keep_maps, lambda: ears.fault is not None).sing(todo.sing, sung, failed)
-    except BaseException:
-        ears.stop()
-        raise
-    try:
         ears.finish()
-    except KeyboardInterrupt:
+    except BaseException:
         ears.stop()
         raise
     return tuple(failures)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from adapters.composition import Composition
 from adapters.errors import ChoirmasterError
+from adapters.files import is_full
 from adapters.importing import PEFT_CONFIG, PEFT_WEIGHTS
 from adapters.store import AdapterStore
 from eval.cells import Cell, CellKey, plan_cells
-from eval.journal import is_full
 from eval.prompts import Prompt
 from eval.results import ATTENTION, AUDIO, Results
 from eval.targets import folder_fingerprint, run_name

@@ -6,7 +6,6 @@ next one is added. Knows nothing of what the lines mean.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -15,6 +14,7 @@ from typing import IO, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from adapters.files import is_full
 from engine.errors import ChoirmasterError
 
 Entry = TypeVar("Entry", bound=BaseModel)
@@ -72,11 +72,6 @@ class Journal(Generic[Entry]):
         except OSError as error:
             remedy = "free some space, and the same command goes on" if is_full(error) else "choose another --out"
             raise LogError(f"the log {self.path} cannot be written: {error}; {remedy}") from error
-
-
-def is_full(error: OSError) -> bool:
-    """Whether a disk, or one's share of it, is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _cut_torn_line(file: IO[bytes]) -> None:
