@@ -99,6 +99,27 @@ def import_(
 
 
 @app.command()
+def control(
+    like: Annotated[str, typer.Argument(help="Name of an adapter on the shelf.")],
+    name: Name,
+    shelf: Shelf = SHELF,
+    model: Model = TINY_MODEL,
+    seed: Annotated[int, typer.Option(min=0, help="Of the weights.")] = 0,
+) -> None:
+    """Make an adapter of random weights as strong as another's, to measure what trained ones are worth."""
+    from adapters.control import draw_control, label_control
+    from adapters.exporting import read_base
+    from adapters.store import AdapterStore
+
+    store = AdapterStore(shelf)
+    store.check_free(name)
+    base, _ = read_base(model)
+    weights = draw_control(store.load(like, base), seed)
+    card = store.add(name, weights, label_control(store.card(like), name, seed), base=base)
+    typer.echo(f"{name}: random weights as strong as those of {like}, {card.layers} layers")
+
+
+@app.command()
 def remove(
     name: Name,
     shelf: Shelf = SHELF,

@@ -30,7 +30,7 @@ from training.styles import STYLES
 
 SHARD_SONGS = 400
 VALIDATION_EVERY = 50
-_LINES_PER_SONG = (1, 1, 2, 2, 3, 4)
+LINES_PER_SONG = (1, 1, 2, 2, 3, 4)
 _INSTRUMENTAL_SHARE = 0.04
 
 Bank = Sequence[tuple[Line, list[SpokenWord]]]
@@ -87,7 +87,7 @@ def draw_song(
     bpm = bpm_of(genre, None, rng) if rng.random() < 0.85 else rng.uniform(BPM_LIMITS[0] + 10, BPM_LIMITS[1] - 10)
     caption = make_caption(genre, voice, bpm, rng)
     instrumental = lines is None and rng.random() < _INSTRUMENTAL_SHARE
-    picked = [] if instrumental else [rng.choice(bank) for _ in range(lines or rng.choice(_LINES_PER_SONG))]
+    picked = [] if instrumental else [rng.choice(bank) for _ in range(lines or rng.choice(LINES_PER_SONG))]
     lyrics = _with_tags([line for line, _ in picked], rng)
     spoken = [w for _, words in picked for w in words]
     first_slot = rng.randint(0, MAX_SYLLABLES - lyrics.syllables) if rng.random() < 0.25 else 0

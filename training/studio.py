@@ -1,15 +1,16 @@
-"""Sung corpora on disk, from the speech bank: the base model's own songs, or clean studio takes of few singers.
+"""Sung corpora on disk, from the speech bank: the base model's own songs, songs of chosen genres, or studio takes.
 
-``sung`` draws songs as the base model's corpus does, noise of its labels included. ``studio`` plays the part that
-GTSinger (Zhang et al. 2024) plays for the real model: a cappella takes, a few singers, five techniques beside neutral
-singing, every take in three paces, and words that are always right.
+``sung`` draws songs as the base model's corpus does, noise of its labels included. ``genres`` draws songs of some
+genres alone, whose words are always right, for adapters of what the base model knows least. ``studio`` plays the part
+that GTSinger (Zhang et al. 2024) plays for the real model: a cappella takes, a few singers, five techniques beside
+neutral singing, every take in three paces, and words that are always right.
 """
 
 from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,14 +23,15 @@ from engine.genres import GENRES, Voice
 from engine.lyrics import Line, Lyrics
 from engine.plan import FRAME_RATE, Plan, make_plan
 from engine.tokenizer import SongTokenizer
-from training.corpus import Bank, draw_song, split_bank, tagged_text
+from training.corpus import LINES_PER_SONG, Bank, Clip, ClipRecord, draw_song, split_bank, tagged_text
 from training.manifest import AboutCorpus, NewClip
-from training.singing import Singer
+from training.singing import Singer, Sung
 from training.speech import read_bank
 from training.styles import WELL, Style
 
-Kind = Literal["sung", "studio"]
+Kind = Literal["sung", "genres", "studio"]
 
+ALL = tuple(GENRES)
 LICENCE = "CC0-1.0 (Piper voice `joe`); the voice was finetuned from one whose recordings are for research"
 #: Songs keep their level, which the model knows; only those that would clip are turned down to this peak.
 _PEAK = 0.99
@@ -66,8 +68,12 @@ PACES: dict[str, tuple[float, float]] = {"slow": (85, 112), "moderate": (112, 14
 _LINES_PER_TAKE = (1, 1, 2, 2, 3)
 
 
-def about(kind: Kind) -> AboutCorpus:
-    """``corpus.json`` of either corpus."""
+def about(kind: Kind, genres: Sequence[str] = ALL) -> AboutCorpus:
+    """``corpus.json`` of a corpus; ``genres``: of one of those."""
+    if kind == "genres":
+        which = ", ".join(genres) if set(genres) != set(ALL) else "all thirty genres"
+        text = f"songs of {which}; words always right"
+        return AboutCorpus(name="genres", description=text, licence=LICENCE)
     if kind == "studio":
         text = "clean a cappella takes: three singers, five techniques and neutral singing, three paces, true words"
         return AboutCorpus(name="studio", description=text, licence=LICENCE)
@@ -78,14 +84,22 @@ def about(kind: Kind) -> AboutCorpus:
 class ClipMaker:
     """Makes clip after clip from a bank; each depends on its number and the seed alone."""
 
-    def __init__(self, bank: Bank, seed: int = 11) -> None:
-        self.bank, self.seed = bank, seed
+    def __init__(self, bank: Bank, seed: int = 11, wanted: Sequence[str] = ALL) -> None:
+        self.bank, self.seed, self.wanted = bank, seed, wanted
         self.singer, self.tokenizer = Singer(bank), SongTokenizer()
 
     def sung(self, number: int) -> NewClip:
         """A song as in the base model's corpus."""
         rng = random.Random(f"sung/{self.seed}/{number}")
-        sung, _, record = draw_song(self.bank, self.singer, self.tokenizer, rng)
+        return self._song(f"sung-{number:05d}", *draw_song(self.bank, self.singer, self.tokenizer, rng))
+
+    def genres(self, number: int) -> NewClip:
+        """A song of one of the wanted genres, in turn, with true words."""
+        rng = random.Random(f"genres/{self.seed}/{number}")
+        genre, lines = self.wanted[number % len(self.wanted)], rng.choice(LINES_PER_SONG)
+        return self._song(f"genres-{number:05d}", *draw_song(self.bank, self.singer, self.tokenizer, rng, lines, genre))
+
+    def _song(self, name: str, sung: Sung, _: Clip, record: ClipRecord) -> NewClip:
         plan = _counted_from_nought(sung.plan)
         fields: dict[str, Any] = {
             "lyrics": record.lyrics,
@@ -96,7 +110,7 @@ class ClipMaker:
         }
         if record.label == "good":
             fields["words"] = _timed_words(record.lyrics, plan)
-        return _clip(f"sung-{number:05d}", sung.features, plan, fields)
+        return _clip(name, sung.features, plan, fields)
 
     def studio(self, number: int) -> NewClip:
         """A studio take: singers in turn, every second of their takes neutral, the others of a technique each."""
@@ -125,31 +139,34 @@ class ClipMaker:
         return _clip(f"studio-{number:05d}", sung.features, plan, fields)
 
 
-def render_clips(speech: Path, kind: Kind, count: int, seed: int = 11, workers: int = 2) -> Iterator[NewClip]:
+def render_clips(
+    speech: Path, kind: Kind, count: int, seed: int = 11, workers: int = 2, wanted: Sequence[str] = ALL
+) -> Iterator[NewClip]:
     """``count`` clips in order of their numbers, from the bank in ``speech`` less its validation lines."""
     if workers == 1:
-        make = _maker(speech, kind, seed)
+        make = _maker(speech, kind, seed, wanted)
         yield from (make(number) for number in range(count))
         return
-    with get_context("spawn").Pool(workers, _start_worker, (speech, kind, seed)) as pool:
+    with get_context("spawn").Pool(workers, _start_worker, (speech, kind, seed, wanted)) as pool:
         yield from pool.imap(_work, range(count), chunksize=4)
 
 
 _worker: dict[str, Callable[[int], NewClip]] = {}
 
 
-def _start_worker(speech: Path, kind: Kind, seed: int) -> None:
+def _start_worker(speech: Path, kind: Kind, seed: int, wanted: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-    _worker["make"] = _maker(speech, kind, seed)
+    _worker["make"] = _maker(speech, kind, seed, wanted)
 
 
 def _work(number: int) -> NewClip:
     return _worker["make"](number)
 
 
-def _maker(speech: Path, kind: Kind, seed: int) -> Callable[[int], NewClip]:
-    maker = ClipMaker(split_bank(read_bank(speech))[0], seed)
-    return maker.studio if kind == "studio" else maker.sung
+def _maker(speech: Path, kind: Kind, seed: int, wanted: Sequence[str]) -> Callable[[int], NewClip]:
+    maker = ClipMaker(split_bank(read_bank(speech))[0], seed, wanted)
+    make: dict[Kind, Callable[[int], NewClip]] = {"studio": maker.studio, "sung": maker.sung, "genres": maker.genres}
+    return make[kind]
 
 
 def _counted_from_nought(plan: Plan) -> Plan:

@@ -127,7 +127,7 @@ def test_words_sound_when_they_are_said_to(bank: Bank) -> None:
         assert take.audio.shape[0] == 1 and np.abs(take.audio).max() <= 0.9901
 
 
-@pytest.mark.parametrize("kind", ["studio", "sung"])
+@pytest.mark.parametrize("kind", ["studio", "sung", "genres"])
 def test_a_clip_depends_on_its_number_and_the_seed_alone(bank: Bank, kind: str) -> None:
     maker, another = ClipMaker(bank, seed=3), ClipMaker(bank, seed=3)
     clips = [getattr(maker, kind)(number) for number in range(2)]
@@ -163,6 +163,19 @@ def test_the_sung_corpus_keeps_the_noise_of_its_labels(songs: list[NewClip]) -> 
     )
 
 
+def test_a_corpus_of_genres_has_those_in_turn_and_true_words(bank: Bank) -> None:
+    maker = ClipMaker(bank, seed=3, wanted=("hip-hop", "celtic"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.studio.synthesise", lambda features: np.zeros(len(features) * 160, np.float32))
+        made = [entry(maker.genres(number)) for number in range(80)]
+    assert [e.style for e in made] == ["hip-hop", "celtic"] * 40
+    for e in made:
+        assert count_words(e.lyrics) and e.tags == (e.style,)
+        check_words(e)
+    assert about("genres", maker.wanted).description == "songs of hip-hop, celtic; words always right"
+    assert "all thirty genres" in about("genres").description
+
+
 def test_plans_of_sung_clips_count_slots_as_their_lyrics_do(songs: list[NewClip]) -> None:
     """The base model's corpus begins at any slot; lyrics that are encoded anew begin at the first."""
     moved = 0
@@ -188,7 +201,7 @@ def test_no_line_that_is_evaluated_is_sung() -> None:
     spoken = {words(line) for line in lines}
     assert len(asked) > 450 and not asked & spoken
     bank = planted_bank(lines[::70], 1)
-    for made in map(entry, [*unheard(bank, "studio", 60), *unheard(bank, "sung", 60)]):
+    for made in map(entry, [*unheard(bank, "studio", 60), *unheard(bank, "sung", 60), *unheard(bank, "genres", 60)]):
         sung = [line for line in made.lyrics.split("\n") if words(line)]
         assert not asked & {words(line) for line in sung}
         assert made.words is None or {words(line) for line in sung} <= spoken

@@ -31,7 +31,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("one_vocal_tract")
-@pytest.mark.parametrize("kind", ["sung", "studio"])
+@pytest.mark.parametrize("kind", ["sung", "studio", "genres"])
 def test_the_verb_writes_a_corpus_and_says_how_to_audit_it(work: Path, tmp_path: Path, run: Run, kind: str) -> None:
     out = tmp_path / "corpus"
     options = ("--work", work, "--clips", "5", "--seed", "7", "--workers", "1")
@@ -48,6 +48,18 @@ def test_the_verb_writes_a_corpus_and_says_how_to_audit_it(work: Path, tmp_path:
     assert code == 2 and "--replace" in said
     assert run(kind, "--work", work, "--clips", "3", "--workers", "1", "--out", out, "--replace")[0] == 0
     assert len(read_corpus(out).clips) == len(list((out / "audio").iterdir())) == 3
+
+
+@pytest.mark.usefixtures("one_vocal_tract")
+def test_the_verb_takes_genres_by_name(work: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "corpus"
+    options = ("--work", work, "--clips", "4", "--workers", "1")
+    assert run("genres", "--only", "celtic, hip-hop", *options, "--out", out)[0] == 0
+    corpus = read_corpus(out)
+    assert [clip.style for clip in corpus.clips] == ["celtic", "hip-hop"] * 2
+    assert "songs of celtic, hip-hop; words" in corpus.about.description
+    code, _, said = run("genres", "--only", "polka", *options, "--out", tmp_path / "none")
+    assert code == 2 and "'polka' is none of the genres: choose from folk," in said
 
 
 @pytest.mark.slow
