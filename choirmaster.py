@@ -26,12 +26,14 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "serve": Verb("server:serve", "Serve the HTTP API and the browser pages over one engine."),
-    "sing": Verb("engine.cli:sing", "Sing lyrics in a style and write the song to disk."),
+    "sing": Verb("ui.sing_cli:sing", "Sing lyrics in a style and write the song to disk."),
     "adapters": Verb("adapters.cli:app", "List, show, import, remove and rename adapters."),
     "bench": Verb("bench.cli:app", "Time songs, training, the engine and a whole server beside their peers."),
     "measure": Verb("eval.cli:measure", "Measure word errors, speed and attention of a song model."),
     "curves": Verb("eval.curves_cli:curves", "Draw the training curves of adapters."),
     "eval": Verb("eval.eval_cli:app", "Sing a grid of songs by every adapter, judge them, and report."),
+    "fit": Verb("router.fit_cli:fit", "Fit a router to a results table: which adapter or blend a prompt needs."),
+    "route": Verb("router.route_cli:app", "Ask a router which composition a prompt needs, or test and report it."),
     "pretrain": Verb("training.cli:pretrain", "Train the tiny song model from its corpus."),
     "corpus": Verb("training.corpus_cli:app", "Make and audit corpora to train adapters on."),
     "export": Verb("adapters.export_cli:export", "Export a composition of adapters for another tool."),

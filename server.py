@@ -73,6 +73,10 @@ def serve(
     shelf: Annotated[Path, typer.Option(help="Folder of adapters.")] = SHELF,
     outputs: Annotated[Path, typer.Option(help="Folder of the songs.")] = Path("outputs"),
     judge: Annotated[str, typer.Option(help="Who listens: base, none, or any Whisper by name or folder.")] = "base",
+    router: Annotated[
+        Path | None, typer.Option(help="Fitted router; by default router.json in the model's folder, if it is there.")
+    ] = None,
+    no_router: Annotated[bool, typer.Option("--no-router", help="Use no router.")] = False,
     device: Annotated[str, typer.Option(help="Device of the song model, such as cpu or cuda.")] = "cpu",
     dtype: Annotated[Literal["fp32", "bf16", "fp16"], typer.Option(help="Of the song model; bf16 on a GPU.")] = "fp32",
     api_key: Annotated[
@@ -94,6 +98,9 @@ def serve(
     from rich.console import Console
     from rich.table import Table
 
+    if router is not None and (no_router or not router.is_file()):
+        said = "--router and --no-router contradict each other" if no_router else f"there is no router {router}"
+        raise ChoirmasterError(f"{said}: give a file that choirmaster fit wrote, or --no-router")
     access = read_access(api_key, allow_host or [])
     console = Console(highlight=False)
     with open_port(host, port) as opened:
@@ -102,6 +109,7 @@ def serve(
             from transformers.utils import logging as transformers_logging
 
             from adapters.exporting import DTYPES
+            from adapters.fingerprints import fingerprint_model
             from adapters.store import AdapterStore
             from api.app import build_app
             from api.export_jobs import ExportJobs
@@ -112,22 +120,26 @@ def serve(
             from engine.songs import SongStore
             from eval.judge import Judge
             from ui.listening import Listener
+            from ui.routing import Routing, open_routing
             from ui.songs import Songs
+            from ui.voting import Voting
 
             transformers_logging.disable_progress_bar()
             store = SongStore(outputs.resolve())
             loaded = load_song_model(model, device=device, dtype=DTYPES[dtype])
             listener = Listener(None if judge == "none" else Judge(judge))
             adapters = AdapterStore(shelf)
+            routing = Routing() if no_router else open_routing(router, adapters, model)
             settings = EngineSettings(
                 max_queue=max_queue, max_songs=max_songs, token_budget=token_budget, song_timeout=song_timeout
             )
-            songs = Songs(Engine(loaded, store, adapters, settings), store, listener)
+            songs = Songs(Engine(loaded, store, adapters, settings), store, listener, routing)
             songs.preview(
                 SongRequest(caption="pop", lyrics="hello")
             )  # reads the dictionary before anybody waits for it
             exports = ExportJobs(store.folder / "exports", adapters, model)
-            app = build_app(songs, access=access, shelf=adapters, exports=exports)
+            voting = Voting(songs, adapters, lambda: fingerprint_model(Path(model)))
+            app = build_app(songs, access=access, shelf=adapters, exports=exports, voting=voting)
         table = Table.grid(padding=(0, 2))
         shown_host = "localhost" if name in ("127.0.0.1", "0.0.0.0", "::", "::1") else name
         table.add_row("[bold]page[/]", f"[bold cyan]http://{shown_host}:{number}/[/]")
@@ -135,6 +147,7 @@ def serve(
         table.add_row("model", f"{loaded.name} on {device}, {dtype}")
         table.add_row("songs", str(outputs.resolve()))
         table.add_row("judge", "none" if judge == "none" else f"Whisper {judge}, loading in the background")
+        table.add_row("router", routing.title)
         if access.key is not None:
             table.add_row("key", "needed; open the page once with ?key=KEY")
         console.print(table)

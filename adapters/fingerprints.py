@@ -13,6 +13,11 @@ from adapters.importing import PEFT_CONFIG, PEFT_WEIGHTS
 from adapters.store import AdapterStore
 
 _DIGITS = 16
+#: Files of a model folder that only describe it.
+_TABLES = frozenset(
+    {"coverage.json", "corpus.json", "targets.json", "targets-covered.json", "router.json", "router-test.json"}
+)
+_ADAPTERS = "adapters"
 
 
 def fingerprint_adapter(folder: Path) -> str:
@@ -47,3 +52,23 @@ def fingerprint_shelf(folder: Path) -> dict[str, str]:
         except OSError:  # half an adapter sings nothing
             continue
     return found
+
+
+def fingerprint_model(folder: Path) -> str:
+    """A short name of a model folder's content; changed weights or configuration change it. The tables, the router and
+    the adapters beside its parts are not in it: what is stored there does not make another model of it.
+
+    A model that is no folder here, a hub id, is told by its name alone.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = hashlib.sha256(b"" if folder.is_dir() else str(folder).encode())
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".safetensors", ".json"}):
+        inside = path.relative_to(folder)
+        if inside.parts[0] in (*_TABLES, _ADAPTERS):
+            continue
+        digest.update(str(inside).encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:_DIGITS]

@@ -6,6 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from router.cascade import Stop
+from router.decision import Candidate, Neighbour, Why
+from ui.routing import RoutingState
+from ui.takes import CascadeState
+
 SongState = Literal["queued", "singing", "decoding", "done", "failed", "cancelled"]
 
 
@@ -47,6 +52,40 @@ class Verdict(BaseModel):
     wer: float | None = Field(default=None, examples=[0.25], description="Word errors per word of the lyrics.")
 
 
+class Chosen(BaseModel):
+    """What a router decided for a prompt. ``wer``: predicted word error rate, with 80 % of unseen prompts between
+    ``low`` and ``high``."""
+
+    name: str = Field(examples=["lyrics=1"], description="The composition, as in tables.")
+    composition: dict[str, float]
+    wer: float
+    low: float
+    high: float
+    default: str = Field(description="What is sung where no gain can be trusted.")
+    policy: str
+    abstained: bool = Field(description="Whether the default was taken for want of a credible gain.")
+    why: Why
+    reason: str = Field(description="One sentence for a person.")
+
+
+class Decision(Chosen):
+    """All of a decision: every candidate, best predicted first, and the nearest prompts that were measured."""
+
+    candidates: list[Candidate]
+    neighbours: list[Neighbour]
+    distance: float = Field(description="1 - cosine to the nearest fitted prompt.")
+    known_share: float = Field(description="Share of fitted prompts that are farther from their nearest; near 0: new.")
+    order: list[str] = Field(description="In which order a cascade tries.")
+    notes: list[str]
+
+
+class TakeOf(BaseModel):
+    """Which take of which cascade a song is; ``place`` counts from 0."""
+
+    cascade: str = Field(examples=["fedcba9876543210"])
+    place: int
+
+
 class Song(BaseModel):
     """One song: what was asked for, how far it is, and what became of it."""
 
@@ -61,7 +100,9 @@ class Song(BaseModel):
         examples=["2026-03-01T12:00:00+00:00"],
         description="When it was asked for, and once it is done when it was stored.",
     )
-    comparison: str | None = None
+    comparison: str | None = Field(default=None, description="The comparison or cascade it is part of.")
+    decision: Chosen | None = Field(default=None, description="Why it is sung as it is, where the router was asked.")
+    take: TakeOf | None = None
     error: str | None = Field(default=None, description="Why it failed or was cancelled.")
     judged: Verdict | None = None
     record: dict[str, Any] | None = Field(default=None, description="All that is stored with a song that is done.")
@@ -89,6 +130,33 @@ class Comparison(BaseModel):
 
     id: str = Field(examples=["fedcba9876543210"])
     songs: list[Song]
+
+
+class Take(BaseModel):
+    """One take of a cascade."""
+
+    place: int
+    song: str | None = Field(description="The id of its song; null where it could not even be queued.")
+    name: str = Field(examples=["lyrics=1"], description="The composition it is sung with.")
+    seed: int
+    state: SongState | Literal["judging"]
+    wer: float | None = Field(description="As the judge heard it.")
+    error: str | None
+
+
+class Cascade(BaseModel):
+    """Takes of one prompt, in the order they were tried. ``state``: going, done, cancelled, or failed (no song)."""
+
+    id: str = Field(examples=["fedcba9876543210"])
+    state: CascadeState
+    created: str
+    request: dict[str, Any] = Field(description="As it was asked for, with the seed of the first take.")
+    options: dict[str, Any] = Field(description="budget, stop_wer, retry, and together where it is known.")
+    decision: Decision | None
+    takes: list[Take]
+    best: str | None = Field(description="The id of the best take's song, once it has ended.")
+    stopped: Stop | None = Field(description="Why it ended.")
+    reason: str | None = Field(description="Why it ended and which take is the best, in a sentence.")
 
 
 class Preset(BaseModel):
@@ -120,6 +188,11 @@ class Judge(BaseModel):
     reason: str | None
 
 
+class RouterState(BaseModel):
+    state: RoutingState
+    reason: str | None
+
+
 class Health(BaseModel):
     """The server is alive; whether it takes songs now is told by /readyz."""
 
@@ -128,6 +201,7 @@ class Health(BaseModel):
     queued: int
     running: int
     judge: Judge
+    router: RouterState
 
 
 class Readiness(BaseModel):

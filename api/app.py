@@ -17,6 +17,7 @@ from adapters.json_file import MAX_JSON as MAX_CARD
 from adapters.safetensors_file import MAX_FILE
 from adapters.store import AdapterStore
 from api.adapters import adapter_routes
+from api.cascades import cascade_routes
 from api.comparisons import comparison_routes
 from api.events import event_routes
 from api.export_jobs import ExportJobs
@@ -27,10 +28,13 @@ from api.health import health_routes
 from api.metrics import Metrics, RequestCounter
 from api.places import hide_places
 from api.problems import Problem
+from api.routes import route_routes
 from api.schema import Api
 from api.songs import song_routes
 from api.sounds import sound_routes
+from api.votes import vote_routes
 from ui.songs import Songs
+from ui.voting import Voting
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _ABOUT = "Songs of typed words, by many at once, each with adapters of their own. Errors are problems (RFC 9457)."
@@ -45,12 +49,14 @@ def build_app(
     access: Access | None = None,
     shelf: AdapterStore | None = None,
     exports: ExportJobs | None = None,
+    voting: Voting | None = None,
 ) -> FastAPI:
     """The application over a service of songs, which it starts and closes with itself, as it does with exports."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         songs.listener.start()
+        songs.routing.start()
         try:
             yield
         finally:
@@ -79,6 +85,8 @@ def build_app(
         event_routes(songs),
         sound_routes(songs),
         comparison_routes(songs),
+        route_routes(songs),
+        cascade_routes(songs),
         health_routes(songs, metrics),
     ]
     if shelf is not None:
@@ -90,6 +98,8 @@ def build_app(
         places |= {exports.folder: "the exports"}
         if (folder := Path(exports.model)).is_dir():
             places[folder] = "the song model"
+    if voting is not None:
+        routers.append(vote_routes(voting))
     hide_places(places)
     for router in routers:
         app.include_router(router)

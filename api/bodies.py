@@ -18,12 +18,16 @@ from adapters.errors import AdapterError
 from api.problems import Problem
 from engine.errors import RequestError
 from engine.request import SongRequest, describe
+from router.prompt import RouterPrompt
 from ui.songs import MAX_COMPARED
+from ui.takes import CascadeOptions
 
 #: Bounds of a body, all far beyond what a request can use, so that refusing one costs about as much as reading it:
 #: values in all, entries of a list, keys of an object, and errors that are told.
 MAX_VALUES, MAX_ENTRIES, MAX_KEYS, MAX_TOLD = 10_000, 2_000, 200, 8
 
+#: The composition that the router chooses.
+ROUTED = "routed"
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _HINT = 'send an object such as {"caption": "folk", "lyrics": "hello there"}'
 
@@ -74,22 +78,33 @@ def describe_all(found: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(told)
 
 
-def read_song(body: bytes) -> SongRequest:
-    """The request in a body. Numbers are numbers here: "5" is text and none.
+def read_wish(body: bytes) -> tuple[SongRequest, bool]:
+    """The request in a body, and whether the router is to choose its composition, which is then that of the base
+    model. Numbers are numbers here: "5" is text and none.
 
     Raises:
         Problem: the body is no JSON.
         RequestError: one sentence per wrong field.
     """
     check_size(body)
+    fields = _fields(body)
+    routed = fields.get("composition") == ROUTED
+    if routed:
+        body = json.dumps({name: value for name, value in fields.items() if name != "composition"}).encode()
     try:
-        return SongRequest.model_validate_json(body, strict=True)
+        return SongRequest.model_validate_json(body, strict=True), routed
     except ValidationError as error:
         raise _what_is_wrong(error) from None
 
 
-def read_comparison(body: bytes) -> list[SongRequest]:
-    """The requests of a comparison, which differ in their composition alone.
+def read_song(body: bytes) -> SongRequest:
+    """The request in a body; raises as :func:`read_wish` does."""
+    return read_wish(body)[0]
+
+
+def read_compared(body: bytes) -> tuple[list[SongRequest], int | None]:
+    """The requests of a comparison, which differ in their composition alone, and the place of the one for which the
+    router is to choose.
 
     Raises:
         Problem: the body is no JSON.
@@ -107,24 +122,76 @@ def read_comparison(body: bytes) -> list[SongRequest]:
     requests: list[SongRequest] = []
     for number, given in enumerate(compositions, 1):
         try:
-            composition = parse_composition(given) if isinstance(given, str) else given
+            composition = parse_composition(given) if isinstance(given, str) and given != ROUTED else given
         except AdapterError as error:
             raise RequestError(f"compositions: {error} (number {number})") from None
         # One seed, so that all songs grow from the same noise.
         seed = {"seed": requests[0].seed} if requests else {}
         requests.append(read_song(json.dumps({**fields, **seed, "composition": composition}).encode()))
-    shown = [format_composition(request.composition) for request in requests]
+    shown = [
+        ROUTED if given == ROUTED else format_composition(request.composition)
+        for given, request in zip(compositions, requests, strict=True)
+    ]
     twice = next((text for number, text in enumerate(shown) if text in shown[:number]), None)
     if twice is not None:
         raise RequestError(f"compositions: {twice[:80]} stands there twice: its songs would be the same")
-    return requests
+    return requests, shown.index(ROUTED) if ROUTED in shown else None
 
 
-def _what_is_wrong(error: ValidationError) -> Exception:
+def read_comparison(body: bytes) -> list[SongRequest]:
+    """The requests of a comparison; raises as :func:`read_compared` does."""
+    return read_compared(body)[0]
+
+
+def read_cascade(body: bytes) -> tuple[SongRequest, CascadeOptions]:
+    """The request of a cascade, and how it is to go on.
+
+    Raises:
+        Problem: the body is no JSON.
+        RequestError: one sentence per wrong field.
+    """
+    check_size(body)
+    fields = _fields(body)
+    if "composition" in fields:
+        raise RequestError("composition is what a cascade tries for itself: leave it out, or POST to /v1/songs")
+    own = {name: value for name, value in fields.items() if name in CascadeOptions.model_fields}
+    others = {name: value for name, value in fields.items() if name not in own}
+    try:
+        options = CascadeOptions.model_validate_json(json.dumps(own), strict=True)
+    except ValidationError as error:
+        raise _what_is_wrong(error) from None
+    return read_song(json.dumps(others).encode() if own else body), options
+
+
+def read_route(body: bytes) -> RouterPrompt:
+    """The prompt in a body.
+
+    Raises:
+        Problem: the body is no JSON.
+        RequestError: one sentence per wrong field.
+    """
+    check_size(body)
+    try:
+        return RouterPrompt.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise _what_is_wrong(error, "a prompt") from None
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    """The fields of a JSON object, none where there is something else, of which others tell what is wrong."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _what_is_wrong(error: ValidationError, what: str = "a song") -> Exception:
     found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid":
         said = str(found[0]["msg"]).removeprefix("Invalid JSON: ")
         return Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
     if found[0]["type"] in ("model_type", "model_attributes_type"):
-        return RequestError("the body must be a JSON object with the fields of a song, not a list, text or number")
-    return RequestError(describe_all(found))
+        return RequestError(f"the body must be a JSON object with the fields of {what}, not a list, text or number")
+    told = describe_all(found)
+    return RequestError(told if what == "a song" else told.replace("a song request", what))

@@ -8,10 +8,13 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import Comparison
-from api.bodies import read_comparison, read_json
+from api.bodies import read_compared, read_json
 from api.problems import Problem
 from api.schema import COMPARE_EXAMPLES, body, errors
 from api.songs import shown
+from engine.engine import Job
+from engine.request import SongRequest
+from ui.choices import resolve
 from ui.songs import Songs
 
 
@@ -32,13 +35,14 @@ def comparison_routes(songs: Songs) -> APIRouter:
                     "Location": {"schema": {"type": "string"}, "description": "Where the comparison is found."}
                 },
             },
-            **errors(404, 415, 422, 429, 503),
+            **errors(404, 409, 415, 422, 429, 503),
         },
     )
     async def compare(request: Request, response: Response) -> Any:
-        """A song per composition, with one seed for all; either all are accepted or none."""
+        """A song per composition, with one seed for all; either all are accepted or none. Where the router chooses for
+        "routed" what is among them already, one song stands for both."""
         asked = await read_json(request)
-        comparison, jobs = await run_in_threadpool(lambda: songs.compare(read_comparison(asked)))
+        comparison, jobs = await run_in_threadpool(lambda: _compare(songs, *read_compared(asked)))
         response.headers["Location"] = f"/v1/compare/{comparison}"
         found = [await run_in_threadpool(songs.standing_of, job) for job in jobs]
         return {"id": comparison, "songs": [shown(standing) for standing in found if standing is not None]}
@@ -56,3 +60,9 @@ def comparison_routes(songs: Songs) -> APIRouter:
         return {"id": comparison, "songs": [shown(standing) for standing in found]}
 
     return router
+
+
+def _compare(songs: Songs, requests: list[SongRequest], routed: int | None) -> tuple[str, list[Job]]:
+    if routed is None:
+        return songs.compare(requests)
+    return songs.compare(*resolve(requests, routed, songs.decide(requests[routed])))

@@ -14,6 +14,8 @@ from api.bodies import describe_all
 from api.guard import request_id
 from api.problems import Problem, problem_response
 from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
+from router.errors import RouterError
+from ui.routing import RETRY, NoRouter
 
 #: Seconds after which another server, or this one started anew, may take songs.
 CLOSED_RETRY = 10
@@ -41,9 +43,13 @@ def as_problem(error: ChoirmasterError) -> Problem:
         return Problem(429, str(error), headers={"Retry-After": str(max(1, math.ceil(error.retry_after)))})
     if isinstance(error, EngineClosed):
         return Problem(503, str(error), headers={"Retry-After": str(CLOSED_RETRY)})
+    if isinstance(error, NoRouter):
+        if not error.loading:
+            return Problem(409, str(error))
+        return Problem(503, str(error), headers={"Retry-After": str(RETRY)})
     if isinstance(error, UnknownAdapter):
         return Problem(404, str(error), extra={"adapter": error.name})
-    return Problem(422 if isinstance(error, RequestError | AdapterError) else 500, str(error))
+    return Problem(422 if isinstance(error, RequestError | AdapterError | RouterError) else 500, str(error))
 
 
 def _answer(request: Request, problem: Problem) -> Response:

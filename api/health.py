@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from api.answers import Health, Presets, Readiness
 from api.failures import CLOSED_RETRY
 from api.metrics import Metrics
-from api.places import without_paths
+from api.places import with_clean_sentences
 from api.problems import Problem
 from api.schema import errors
 from engine.presets import PRESETS
@@ -33,14 +33,14 @@ def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
             raise Problem(
                 503, "the engine has ended: start the server anew", headers={"Retry-After": str(CLOSED_RETRY)}
             )
-        judge = songs.listener.describe()
-        reason = judge["reason"]
+        judge, routing = songs.listener.describe(), songs.routing.describe()
         return {
             "status": "ok",
             "model": engine.model.name,
             "queued": engine.queued,
             "running": engine.running,
-            "judge": {**judge, "reason": without_paths(reason) if reason else None},
+            "judge": with_clean_sentences(judge),
+            "router": with_clean_sentences(routing),
         }
 
     @router.get("/readyz", summary="Whether it can sing now", response_model=Readiness, responses=errors(503))

@@ -13,7 +13,9 @@ from api.guard import OPEN_PATHS, SAFE_METHODS
 from api.problems import CONTENT_TYPE
 from engine.karaoke import Karaoke
 from engine.request import SongRequest
+from router.prompt import RouterPrompt
 from ui.songs import MAX_COMPARED
+from ui.takes import CascadeOptions
 
 _REF = "#/components/schemas/{model}"
 #: What any route may answer.
@@ -37,7 +39,7 @@ _MEANING = {
     422: "A field is wrong; the detail names it, its limit and the remedy.",
     429: "Too many songs wait; Retry-After says when to try again.",
     500: "The server failed; the log has the details under the request id.",
-    503: "No songs or exports are taken now.",
+    503: "No songs or exports are taken now, or the router is being loaded.",
 }
 SONG_EXAMPLES = {
     "words": {"value": {"caption": "bright pop song", "lyrics": "Meet me under the station clock", "seed": 3}},
@@ -51,6 +53,12 @@ COMPARE_EXAMPLES = {
             "compositions": ["base", "lyrics", {"lyrics": 0.6, "nolyrics": 0.4}],
         }
     }
+}
+ROUTE_EXAMPLES = {
+    "words": {"value": {"caption": "gentle folk song", "tags": ["acoustic"], "lyrics": "Meet me at the station"}}
+}
+CASCADE_EXAMPLES = {
+    "three": {"value": {"caption": "folk", "lyrics": "Meet me under the station clock", "budget": 3, "stop_wer": 0.2}}
 }
 
 
@@ -119,9 +127,11 @@ def _own_schemas() -> dict[str, Any]:
     properties = dict(song["properties"])
     weights = properties.pop("composition")
     composition = {
-        "description": "Weights of adapters by name, or text such as lyrics=0.6,nolyrics=0.4; base is none.",
+        "description": "Weights of adapters by name, or text such as lyrics=0.6,nolyrics=0.4; base is none, and routed "
+        "what the router chooses.",
         "anyOf": [{key: value for key, value in weights.items() if key != "title"}, {"type": "string"}],
     }
+    cascade = CascadeOptions.model_json_schema(ref_template=_REF)
     compared = {"type": "array", "items": composition, "minItems": 1, "maxItems": MAX_COMPARED}
     return {
         **inner,
@@ -136,4 +146,11 @@ def _own_schemas() -> dict[str, Any]:
             "properties": {**properties, "compositions": compared},
             "required": ["compositions"],
         },
+        "CascadeRequest": {
+            **song,
+            "title": "CascadeRequest",
+            "description": "One song to sing, judge, and sing again otherwise until its words come through.",
+            "properties": {**properties, **cascade["properties"]},
+        },
+        "RouteRequest": {**RouterPrompt.model_json_schema(ref_template=_REF), "title": "RouteRequest"},
     }

@@ -12,13 +12,16 @@ from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import Removal, Song, SongList, SongState, Verdict
-from api.bodies import read_json, read_song
+from api.bodies import read_json, read_wish
 from api.places import with_clean_sentences
 from api.problems import Problem
 from api.schema import SONG_EXAMPLES, body, errors
 from engine.engine import Job
+from engine.request import SongRequest
 from engine.song_query import SongQuery
-from ui.songs import Listing, Songs
+from ui.choices import Choice
+from ui.listing import Listing
+from ui.songs import Songs
 from ui.standings import Standing
 
 SongId = Annotated[str, Path(description="8 to 32 hexadecimal digits.", examples=["0123456789abcdef"])]
@@ -74,9 +77,10 @@ def song_routes(songs: Songs) -> APIRouter:
         response: Response,
         wait: Annotated[bool, Query(description="Answer once it is sung, failed (500) or cancelled (409).")] = False,
     ) -> Any:
-        """All fields may be left out. A composition that names an adapter that is not there is answered with 404."""
+        """All fields may be left out. A composition that names an adapter that is not there is answered with 404; where
+        it is "routed" and there is no router that fits the loaded model, the answer is 409."""
         asked = await read_json(request)
-        job = await run_in_threadpool(lambda: songs.submit(read_song(asked)))
+        job = await run_in_threadpool(lambda: _submit(songs, *read_wish(asked)))
         if wait:
             await _ended(job, request)
         standing = await run_in_threadpool(songs.standing_of, job)
@@ -145,6 +149,14 @@ def song_routes(songs: Songs) -> APIRouter:
         return {"id": song_id, "state": outcome}
 
     return router
+
+
+def _submit(songs: Songs, request: SongRequest, routed: bool) -> Job:
+    if not routed:
+        return songs.submit(request)
+    decision = songs.decide(request)
+    chosen = SongRequest.model_validate({**request.model_dump(), "composition": decision.composition})
+    return songs.submit(chosen, Choice(decision))
 
 
 async def _ended(job: Job, request: Request) -> None:

@@ -119,6 +119,7 @@ def run(
 
     from adapters.composition import parse_composition
     from adapters.files import write_text_atomically
+    from adapters.fingerprints import fingerprint_model
     from eval.clips import ClipLog, clip_key, plan_clips
     from eval.judge import Judge
     from eval.prompts import read_prompts
@@ -127,7 +128,6 @@ def run(
     from eval.targets import (
         CoverageError,
         Failure,
-        folder_fingerprint,
         measure_clips,
         read_coverage,
         run_name,
@@ -148,7 +148,7 @@ def run(
     judge = Judge(options.judge, options.device, options.compute_type, options.threads)
     judging: dict[str, Any] = {"judge": judge.title, "judge_settings": asdict(judge.settings)}
     settings: dict[str, Any] = {
-        "model": folder_fingerprint(Path(options.model)),
+        "model": fingerprint_model(Path(options.model)),
         "steps": options.steps,
         **judging,
     }
@@ -246,11 +246,11 @@ class _Engine:
 
 def _adapter(options: Options, name: str) -> str:
     """The fingerprint of an adapter's files: a measurement belongs to these weights, not to their name."""
+    from adapters.fingerprints import fingerprint_model
     from adapters.store import AdapterStore
-    from eval.targets import folder_fingerprint
 
     AdapterStore(options.shelf).card(name)
-    return folder_fingerprint(options.shelf / name)
+    return fingerprint_model(options.shelf / name)
 
 
 def _judge(judge: Any) -> Listen:

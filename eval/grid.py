@@ -6,7 +6,6 @@ Knows engine and judge only by what they leave behind; ``eval.ledger`` tells wha
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from pathlib import Path
 from adapters.composition import Composition
 from adapters.errors import ChoirmasterError
 from adapters.files import is_full
-from adapters.importing import PEFT_CONFIG, PEFT_WEIGHTS
+from adapters.fingerprints import fingerprint_adapter, fingerprint_model
 from adapters.store import AdapterStore
 from eval.cells import Cell, CellKey, plan_cells
 from eval.prompts import Prompt
 from eval.results import ATTENTION, AUDIO, Results
-from eval.targets import folder_fingerprint, run_name
+from eval.targets import run_name
 
 #: The arithmetic that is meant where nothing is said of it.
 _PLAIN = "fp32"
@@ -68,7 +67,7 @@ class Grid:
             self.shelf.card(name)  # tells what is missing
         try:
             self.adapters = {name: fingerprint_adapter(self.shelf.folder / name) for name in names}
-            self.model_fingerprint = folder_fingerprint(Path(plan.model))
+            self.model_fingerprint = fingerprint_model(Path(plan.model))
         except OSError as error:
             raise GridError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions") from error
         self._runs = {cell.key: self._name_run(cell) for cell in self.cells}
@@ -111,19 +110,6 @@ class Grid:
         composed = {name: [weight, self.adapters[name]] for name, weight in cell.weights.items()}
         told = [self.model_fingerprint, self.plan.steps, composed, cell.prompt.caption, cell.prompt.lyrics]
         return run_name(*told, *([self.plan.dtype] if self.plan.dtype != _PLAIN else []))
-
-
-def fingerprint_adapter(folder: Path) -> str:
-    """A short name of an adapter's weights and configuration; what its card says of it is not in it.
-
-    Raises:
-        OSError: a file cannot be read.
-    """
-    digest = hashlib.sha256()
-    for name in (PEFT_WEIGHTS, PEFT_CONFIG):
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def cannot_write(path: Path, error: OSError) -> str:

@@ -24,10 +24,6 @@ from eval.clips import Clip, ClipLog, Kind, SungClip, clip_key
 from eval.judge import AudioError, Heard
 from eval.wer import Interval, WordErrors, bootstrap_interval, macro_wer, micro_cer, micro_wer, score
 
-#: Files of a model folder that only describe it.
-_TABLES = frozenset({"coverage.json", "corpus.json", "targets.json", "targets-covered.json"})
-_ADAPTERS = "adapters"
-
 
 class Sung(Protocol):
     """What the engine returns, as far as measuring needs it."""
@@ -106,23 +102,6 @@ class Report:
 def run_name(*parts: object) -> str:
     """A short name of everything that must agree for clips to be pooled: same parts, same name."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def folder_fingerprint(folder: Path) -> str:
-    """A short name of a model folder's content; changed weights or configuration change it. Engine code is not in it,
-    nor are the tables and adapters beside the parts: what is stored there does not make another model of it.
-
-    A model that is no folder here, a hub id, is told by its name alone.
-    """
-    digest = hashlib.sha256(b"" if folder.is_dir() else str(folder).encode())
-    files = [p for p in folder.rglob("*") if p.suffix in {".safetensors", ".json"}]
-    inside = [p.relative_to(folder).parts for p in files]
-    parts = [p for p, at in zip(files, inside, strict=True) if at[0] not in (*_TABLES, _ADAPTERS)]
-    for path in sorted(parts):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def read_coverage(folder: Path, genres: Iterable[str]) -> tuple[str, ...] | None:

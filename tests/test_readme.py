@@ -14,12 +14,14 @@ import pytest
 from adapters.places import TINY_MODEL
 from adapters.store import AdapterStore
 from api.app import build_app
-from api.bodies import read_comparison, read_song
+from api.bodies import read_cascade, read_comparison, read_route, read_song
 from api.export_jobs import ExportJobs
 from api.export_records import ExportRequest
+from api.votes import VoteRequest
 from choirmaster import VERBS, load
 from engine.song_model import SongModel
 from tests.ui.planted import make_songs
+from ui.voting import Voting
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,8 +30,9 @@ ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 ENGINE = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
 EVALUATION = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+ROUTING = (ROOT / "docs" / "routing.md").read_text(encoding="utf-8")
 BENCH = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS + API + ENGINE + EVALUATION + BENCH, re.DOTALL)
+BLOCKS = re.findall(r"```\n(.*?)```", README + CARD + ADAPTERS + API + ENGINE + EVALUATION + ROUTING + BENCH, re.DOTALL)
 COMMANDS = [line.replace("\\\n", " ") for block in BLOCKS for line in re.split(r"(?<!\\)\n", block) if line.strip()]
 
 
@@ -50,28 +53,36 @@ def test_requests_shown_are_valid() -> None:
     asked = [line for line in COMMANDS if line.startswith("curl") and " -d " in line]
     read: dict[str, Callable[[bytes], object]] = {
         "songs": read_song,
+        "route": read_route,
+        "cascades": read_cascade,
         "compare": read_comparison,
+        "vote": VoteRequest.model_validate_json,
         "exports": ExportRequest.model_validate_json,
     }
-    assert len(asked) == 4
+    assert len(asked) == 8
     for line in asked:
         arguments = shlex.split(line)
         [address] = [argument for argument in arguments if argument.startswith("localhost:")]
-        read[urlsplit(f"http://{address}").path.split("/")[2]](arguments[arguments.index("-d") + 1].encode())
+        parts = urlsplit(f"http://{address}").path.split("/")
+        sent = arguments[arguments.index("-d") + 1].replace("SONG_ID", "0" * 16)
+        read[parts[-1] if len(parts) > 3 else parts[2]](sent.encode())
 
 
 def test_addresses_shown_are_there(random_model: SongModel, tmp_path: Path) -> None:
     shelf = AdapterStore(tmp_path / "shelf")
     songs = make_songs(random_model, tmp_path / "songs", None)
     with songs.engine:
-        app = build_app(songs, pages=False, shelf=shelf, exports=ExportJobs(tmp_path / "exports", shelf, "tiny"))
+        exports, voting = ExportJobs(tmp_path / "exports", shelf, "tiny"), Voting(songs, shelf, lambda: "0" * 16)
+        app = build_app(songs, pages=False, shelf=shelf, exports=exports, voting=voting)
         paths = [re.sub(r"\{\w+\}", "[^/]+", template) for template in app.openapi()["paths"]]
     shown = re.findall(r"localhost:7860(/[\w/.-]+)", README + API) + re.findall(r"(?:GET|POST|DELETE) (/[\w/.-]+)", API)
     assert len(shown) > 20
     assert not [path for path in shown if not any(re.fullmatch(known, path) for known in [*paths, "/v1/openapi.json"])]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/engine.md", "docs/evaluation.md", "bench/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/engine.md", "docs/evaluation.md", "docs/routing.md", "bench/README.md"]
+)
 def test_linked_files_are_there(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\(([^)#:]+)", path.read_text(encoding="utf-8"))

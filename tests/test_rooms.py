@@ -17,7 +17,14 @@ ARROWS: dict[str, set[str]] = {
     "engine": {"adapters"},
     "training": {"adapters", "engine"},
     "eval": {"adapters", "engine"},
-    "router": {"adapters", "eval.table"},
+    # The statistics of the table, and how a report looks; neither who sings nor who judges.
+    "router": {
+        "adapters",
+        "engine.lyrics",
+        *(f"eval.{m}" for m in ("table", "lattice", "halves", "oracle", "resampling", "statistics", "study")),
+        "eval.figures",
+        "eval.report",
+    },
     "ui": {"adapters", "engine", "eval", "router", "training"},
     "api": {"adapters", "engine", "eval", "router", "training", "ui"},
     "bench": {"adapters", "api", "engine", "eval", "router", "server", "training", "ui"},

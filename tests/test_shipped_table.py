@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from adapters.fingerprints import fingerprint_adapter, fingerprint_model
 from adapters.places import SHELF, TINY_MODEL
 from adapters.store import AdapterStore
 from eval.cells import plan_cells
-from eval.grid import fingerprint_adapter
 from eval.prompts import TEST, read_prompts
 from eval.standing import headline_markdown
 from eval.summary import Summary, summarise_table
 from eval.table import Table, read_table
-from eval.targets import folder_fingerprint
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -27,7 +26,7 @@ def table() -> Table:
 
 def test_it_is_of_this_model_these_adapters_and_the_frozen_prompts(table: Table) -> None:
     about = table.about
-    assert about["model_fingerprint"] == folder_fingerprint(TINY_MODEL)
+    assert about["model_fingerprint"] == fingerprint_model(TINY_MODEL)
     assert about["adapters"] == {name: fingerprint_adapter(SHELF / name) for name in AdapterStore(SHELF).names()}
     assert about["prompts"] == {"file": TEST.name, "sha256": hashlib.sha256(TEST.read_bytes()).hexdigest()}
 

@@ -19,6 +19,8 @@ from engine.genres import CaptionReading
 from engine.lyrics import Lyrics, parse_lyrics
 from engine.plan import Plan
 from engine.request import SongRequest, read_request
+from ui import modes
+from ui.modes import Modes
 
 #: In the order of ``Form.inputs``.
 FIELDS = ("caption", "lyrics", "duration", "seed", "steps", "tempo", "melody_seed", "guidance")
@@ -71,6 +73,7 @@ class Form:
     line: gr.HTML
     dice: gr.Button
     prompts: tuple[gr.Button, ...]
+    modes: Modes
     sing: gr.Button
     cancel: gr.Button
 
@@ -106,10 +109,12 @@ def build(default_steps: int, default_guidance: float) -> Form:
         tempo = _number("Tempo", "by style", info="Beats per minute, instead of seconds.", elem_id="tempo")
         melody = _number("Melody seed", "as seed", info="Another tune, same voice.", elem_id="melody")
         guidance = _number("Guidance", f"{default_guidance:g}", info="1 is none.", elem_id="guidance")
+    choice = modes.build()
     with gr.Row(elem_classes="actions"):
         sing = gr.Button("Sing", variant="primary", size="lg", scale=3, min_width=120, elem_id="sing")
         cancel = gr.Button("Cancel", size="lg", scale=1, min_width=90, interactive=False, elem_id="cancel")
-    return Form((caption, lyrics, duration, seed, steps, tempo, melody, guidance), line, dice, prompts, sing, cancel)
+    fields = (caption, lyrics, duration, seed, steps, tempo, melody, guidance)
+    return Form(fields, line, dice, prompts, choice, sing, cancel)
 
 
 def _number(label: str, placeholder: str, **more: Any) -> gr.Textbox:

@@ -1,7 +1,7 @@
 """The page: form on one side, song on the other, recent songs below, mounted at the root of an application.
 
-Puts the modules of this room together and keeps the page up to date. A page knows its song by the id in its address, so
-a reload finds it again, and every browser tab looks at its own.
+Puts the modules of this room together and keeps the page up to date. A page knows its song, or its cascade, by the id
+in its address, so a reload finds it again, and every browser tab looks at its own.
 """
 
 from __future__ import annotations
@@ -12,83 +12,22 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 
-from engine.errors import ChoirmasterError
-from engine.plan import Plan
+from engine.errors import ChoirmasterError, RequestError
+from engine.request import SongRequest
 from ui import form as forms
-from ui.picture import draw_plan
-from ui.progress import EMPTY, show_player, show_status
-from ui.recent import SHOWN, show_recent
+from ui import modes
+from ui.choices import NOTHING, Choice
+from ui.decided import show_decision
+from ui.panes import Panes, Seen
+from ui.progress import EMPTY
 from ui.songs import Songs
-from ui.standings import Standing
 from ui.theme import HEADER, make_theme
-from ui.verdict import show_verdict
 
 _HERE = Path(__file__).parent
 #: Seconds between two looks at how the song stands.
 LOOK_EVERY = 0.5
 _REMEMBER = "(id) => { window.choirmaster.remember(id); return []; }"
 _OPEN_LINKS = "window.choirmaster.openLinks(element, trigger);"
-
-#: What a session was shown last, so that only what changed is sent: playing must not stop when the judge is done.
-Seen = dict[str, Any]
-
-
-class Panes:
-    """The parts of the page that show one song, and what each should show."""
-
-    NAMES = ("status", "player", "picture", "verdict", "recent")
-
-    def __init__(self, songs: Songs) -> None:
-        self.songs = songs
-
-    def key(self, song_id: str) -> tuple[Any, ...]:
-        """Differs whenever the page may have something new to show."""
-        job = self.songs.engine.job(song_id) if song_id else None
-        place = self.songs.engine.place(job) if job is not None and job.state == "queued" else 0
-        return (
-            song_id,
-            self.songs.changes,
-            self.songs.listener.state,
-            job.state if job else None,
-            job.step if job else 0,
-            place,
-        )
-
-    def show(self, song_id: str, seen: Seen) -> list[Any]:
-        """Updates of all panes, then what has been seen."""
-        key = self.key(song_id)
-        if seen.get("key") == key:
-            return [gr.skip()] * (len(self.NAMES) + 1)
-        changes = (song_id, self.songs.changes)  # the list costs a look at every song on disk: not for a mere step
-        listed = seen["recent"] if seen.get("changes") == changes else show_recent(self.songs.listed(SHOWN), song_id)
-        shown = dict(zip(self.NAMES, (*self._contents(song_id), listed), strict=True))
-        updates = [gr.skip() if seen.get(n) == html else html for n, html in shown.items()]
-        return [*updates, {"key": key, "changes": changes, **shown}]
-
-    def _contents(self, song_id: str) -> tuple[str, ...]:
-        standing = self.songs.standing(song_id) if song_id else None
-        if standing is None:
-            gone = (
-                forms.complaint(f"there is no song {song_id[:40]!r} any more: open another one") if song_id else EMPTY
-            )
-            return gone, "", "", ""
-        lyrics = str(standing.request.get("lyrics", ""))
-        picture, verdict = self._picture(standing, lyrics), show_verdict(standing.judged, lyrics)
-        return show_status(standing), show_player(standing), picture, verdict
-
-    def _picture(self, standing: Standing, lyrics: str) -> str:
-        if standing.state in ("failed", "cancelled"):
-            return ""
-        try:
-            if standing.record is not None:
-                stored = standing.record.get("plan")
-                plan = None if stored is None else Plan.model_validate(stored)
-            else:
-                job = self.songs.engine.job(standing.id)
-                plan = None if job is None else self.songs.preview(job.request)[0]
-            return "" if plan is None else draw_plan(plan, lyrics)
-        except (ChoirmasterError, ValueError, ArithmeticError):  # a plan changed by hand may be none
-            return ""
 
 
 def build_page(songs: Songs) -> gr.Blocks:
@@ -108,7 +47,8 @@ def build_page(songs: Songs) -> gr.Blocks:
             with gr.Column(scale=6, min_width=300, elem_id="song"):
                 parts = [gr.HTML(EMPTY, elem_id="status"), gr.HTML(elem_id="player")]
                 reuse = gr.Button("Put its words into the form", size="sm", visible=False, elem_id="reuse")
-                parts += [gr.HTML(elem_id="picture"), gr.HTML(elem_id="verdict")]
+                parts.append(gr.HTML(elem_id="takes", js_on_load=_OPEN_LINKS))
+                parts += [gr.HTML(elem_id=name) for name in ("picture", "verdict", "decided")]
         gr.HTML("<h2>Recent songs</h2>", elem_id="recent-title")
         parts.append(gr.HTML(elem_id="recent", js_on_load=_OPEN_LINKS))
         _wire(page, panes, form, parts, trouble, judge_note, reuse, opened, seen, timer)
@@ -127,63 +67,112 @@ def _wire(
     seen: gr.State,
     timer: gr.Timer,
 ) -> None:
-    songs, inputs = panes.songs, list(form.inputs)
+    songs, inputs, wanted = panes.songs, list(form.inputs), list(form.modes.inputs)
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def line(*values: Any) -> str:
         return forms.live_line(songs.preview, values)
 
-    def buttons(song_id: str) -> list[Any]:
-        standing = songs.standing(song_id) if song_id else None
-        going = standing is not None and standing.going
-        return [gr.Button(interactive=going), gr.Button(visible=standing is not None and standing.state == "done")]
+    def preview(*values: Any) -> str:
+        return _preview(songs, values[: len(inputs)], values[len(inputs) :])
 
-    def sing(last: Seen, song_id: str, *values: Any) -> list[Any]:
+    def buttons(opened: str) -> list[Any]:
+        view = panes.view(opened)
+        return [gr.Button(interactive=view.going), gr.Button(visible=view.request is not None and not view.going)]
+
+    def sing(last: Seen, opened: str, *values: Any) -> list[Any]:
         try:
-            song_id = songs.submit(forms.read_form(values)).id
+            opened = _sing(songs, forms.read_form(values[: len(inputs)]), modes.read_modes(values[len(inputs) :]))
         except ChoirmasterError as error:
             unchanged = [gr.skip()] * (len(parts) + 4)
             return [forms.complaint(str(error)), *unchanged]
-        return ["", song_id, *buttons(song_id), *panes.show(song_id, last)]
+        return ["", opened, *buttons(opened), *panes.show(opened, last)]
 
-    def look(song_id: str, last: Seen) -> list[Any]:
-        if last.get("key") == panes.key(song_id):
+    def look(opened: str, last: Seen) -> list[Any]:
+        if last.get("key") == panes.key(opened):
             return [gr.skip()] * (len(parts) + 4)
-        return [_judge_note(songs), *buttons(song_id), *panes.show(song_id, last)]
+        return [_judge_note(songs), *buttons(opened), *panes.show(opened, last)]
 
-    def show(song_id: str, last: Seen) -> list[Any]:
-        songs.judge_again(song_id)
-        return [song_id, *buttons(song_id), *panes.show(song_id, last)]
+    def show(opened: str, last: Seen) -> list[Any]:
+        songs.judge_again(opened)
+        return [opened, *buttons(opened), *panes.show(opened, last)]
 
     def pick(last: Seen, event: gr.EventData) -> list[Any]:
         return show(str(event._data.get("song", "")), last)
 
     def arrive(request: gr.Request) -> list[Any]:
-        song_id = str(request.query_params.get("song", ""))[:64]
-        values = fill(song_id)
-        if songs.standing(song_id) is None:
+        opened = str(request.query_params.get("song", ""))[:64]
+        values = fill(opened)
+        if panes.view(opened).request is None:
             values[forms.FIELDS.index("seed")] = forms.new_seed()
-        return [_judge_note(songs), *values, *show(song_id, {})]
+        return [_judge_note(songs), *values, *show(opened, {})]
 
-    def fill(song_id: str) -> list[Any]:
-        standing = songs.standing(song_id) if song_id else None
-        return [gr.skip()] * len(inputs) if standing is None else [*forms.show_form(standing.request)]
+    def fill(opened: str) -> list[Any]:
+        view = panes.view(opened)
+        if view.request is None:
+            return [gr.skip()] * (len(inputs) + len(wanted))
+        return [*forms.show_form(view.request), *modes.show_modes(view.request, view.choice)]
+
+    def cancel(opened: str) -> None:
+        if songs.cascades.cancel(opened) is None:
+            songs.cancel(opened)
 
     shown = [form.cancel, reuse, *parts, seen]
-    asked = form.sing.click(sing, [seen, opened, *inputs], [trouble, opened, *shown], **quick)
-    entered = inputs[0].submit(sing, [seen, opened, *inputs], [trouble, opened, *shown], **quick)
-    picked = parts[-1].click(pick, [seen], [opened, *shown], **quick)
-    for event in (asked, entered, picked):
+    told = [trouble, opened, *shown]
+    asked = form.sing.click(sing, [seen, opened, *inputs, *wanted], told, **quick)
+    entered = inputs[0].submit(sing, [seen, opened, *inputs, *wanted], told, **quick)
+    listed = [part for part in parts if part.elem_id in ("recent", "takes")]
+    links = [part.click(pick, [seen], [opened, *shown], **quick) for part in listed]
+    for event in (asked, entered, *links):
         event.then(None, [opened], [], js=_REMEMBER)
-    form.cancel.click(songs.cancel, [opened], [], **quick)
-    reuse.click(fill, [opened], inputs, **quick)
+    form.cancel.click(cancel, [opened], [], **quick)
+    reuse.click(fill, [opened], [*inputs, *wanted], **quick)
     form.dice.click(forms.new_seed, [], [inputs[forms.FIELDS.index("seed")]], **quick)
     for prompt, button in zip(forms.PROMPTS, form.prompts, strict=True):
         button.click(lambda p=prompt: (p.caption, p.lyrics, ""), [], [*inputs[:2], trouble], **quick)
     gr.on([field.change for field in inputs], line, inputs, [form.line], trigger_mode="always_last", **quick)
-    gr.on([field.input for field in inputs], lambda: "", [], [trouble], **quick)
+    gr.on([field.input for field in (*inputs, *wanted)], lambda: "", [], [trouble], **quick)
+    # What the router reads, and whether it is asked at all.
+    foreseen = [*inputs[:2], wanted[0]]
+    gr.on(
+        [field.change for field in foreseen],
+        preview,
+        [*inputs, *wanted],
+        [form.modes.preview],
+        trigger_mode="always_last",
+        **quick,
+    )
+    groups = [form.modes.about, form.modes.adapters, form.modes.tries]
+    wanted[0].change(modes.show_fields, [wanted[0]], groups, **quick)
     timer.tick(look, [opened, seen], [judge_note, *shown], **quick)
-    page.load(arrive, [], [judge_note, *inputs, opened, *shown], **quick).then(line, inputs, [form.line], **quick)
+    page.load(arrive, [], [judge_note, *inputs, *wanted, opened, *shown], **quick).then(
+        line, inputs, [form.line], **quick
+    )
+
+
+def _sing(songs: Songs, request: SongRequest, wanted: modes.Wanted) -> str:
+    """Begin what is wanted; the id that the page then looks at."""
+    if wanted.mode == "cascade":
+        return songs.cascades.start(request, wanted.options).id
+    decision = songs.decide(request) if wanted.mode == "routed" else None
+    composition = wanted.composition if decision is None else decision.composition
+    chosen = SongRequest.model_validate({**request.model_dump(), "composition": composition})
+    return songs.submit(chosen, NOTHING if decision is None else Choice(decision)).id
+
+
+def _preview(songs: Songs, values: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
+    """What the router would sing the form with, or why it cannot be asked; nothing where it is not to be."""
+    if wanted[0] not in ("routed", "cascade"):
+        return ""
+    routing = songs.routing
+    if routing.state == "loading":  # a page does not wait
+        return f"<p class='faint' role='status'>{routing.reason}</p>"
+    try:
+        return show_decision(songs.decide(forms.read_form(values)))
+    except RequestError:  # told below the words already
+        return ""
+    except ChoirmasterError as error:
+        return forms.complaint(str(error))
 
 
 def _judge_note(songs: Songs) -> str:

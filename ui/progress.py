@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.genres import CaptionReading
 from engine.lyrics import parse_lyrics
+from ui.choices import name_composition
 from ui.form import complaint, count, read_as
 from ui.standings import Standing
 from ui.stored import number
@@ -50,6 +51,7 @@ def show_player(standing: Standing) -> str:
         f"{number(record.get('seconds')):.1f} s, sung in {seconds:.1f} s",
         f"seed {request.get('seed')}",
         f"{standing.steps} steps",
+        f"sung with {name_composition(request)}",
     ))  # fmt: skip
     links = "".join(
         f'<a class="download" href="{audio}?format={form}" download="choirmaster-{standing.id}.{form}">{form}</a>'

@@ -1,6 +1,6 @@
 """All songs of one server: those that wait, those being sung, and those on disk, with what the judge heard in them.
 
-Ties engine, store and judge together for the HTTP API and the pages alike. Knows neither HTTP nor HTML.
+Ties engine, store, judge and router together for the HTTP API and the pages alike. Knows neither HTTP nor HTML.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ import secrets
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.engine import ENDED, Engine, Job, State
+from engine.engine import ENDED, Engine, Job
 from engine.errors import RequestError, SongError
 from engine.events import EventLog
 from engine.genres import CaptionReading
 from engine.plan import Plan
 from engine.request import SongRequest
-from engine.song_query import SongQuery, fold
+from engine.song_query import SongQuery
 from engine.songs import SongStore
+from router.decision import Decision
+from ui.cascades import Cascades
+from ui.choices import NOTHING, Choice, Choices
 from ui.judging import REMOVED, Judging
 from ui.listening import Listener
+from ui.listing import Listing, is_asked_for
+from ui.routing import Routing, prompt_of
 from ui.standings import Standing, of_job, of_record
 
 #: Seconds a deletion waits for the song being sung to reach its next step.
@@ -41,22 +45,17 @@ _ID = re.compile(r"[0-9a-f]{8,32}")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Which songs to list; without a state those that wait, those being made, and those on disk."""
-
-    query: SongQuery = field(default_factory=SongQuery)
-    state: State | None = None
-
-
 class Songs:
     """The service behind the API and the pages. Every method may be called from any thread."""
 
-    def __init__(self, engine: Engine, store: SongStore, listener: Listener) -> None:
+    def __init__(self, engine: Engine, store: SongStore, listener: Listener, routing: Routing | None = None) -> None:
         self.engine, self.store, self.listener = engine, store, listener
+        self.routing = routing or Routing()
         #: Grows with every change but steps, so that a page can tell cheaply that there is nothing new.
         self.changes = 0
-        self.judging = Judging(store, listener, self._count_change)
+        self.judging = Judging(store, listener, self.count_change)
+        self.choices = Choices(store)
+        self.cascades = Cascades(self)
         self._lock = threading.Lock()
         self._live: OrderedDict[str, Job] = OrderedDict()
         self._fallen: deque[str] = deque(maxlen=REMEMBERED_FAILURES)
@@ -71,18 +70,30 @@ class Songs:
         """
         return self.engine.singer.preview(request)
 
-    def submit(self, request: SongRequest) -> Job:
-        """Queue a song.
+    def decide(self, request: SongRequest) -> Decision:
+        """What the router would sing a request with.
+
+        Raises:
+            NoRouter: there is none, or it is still being loaded.
+        """
+        return self.routing.decide(prompt_of(request))
+
+    def submit(self, request: SongRequest, choice: Choice = NOTHING) -> Job:
+        """Queue a song; ``choice`` is kept with it.
 
         Raises:
             RequestError: this model cannot sing it.
             QueueFull, EngineClosed: no more songs are taken, now or at all.
         """
         self.preview(request)
-        return self._entered([self.engine.submit(request)])[0]
+        return self._entered([self.engine.submit(request)], {0: choice})[0]
 
-    def compare(self, requests: Sequence[SongRequest]) -> tuple[str, list[Job]]:
+    def compare(
+        self, requests: Sequence[SongRequest], choices: Mapping[int, Choice] | None = None, group: str | None = None
+    ) -> tuple[str, list[Job]]:
         """Queue songs that belong together, all or none; the id they share, and their jobs in the same order.
+
+        ``choices``: what is to be kept with some of them, by place; ``group``: an id that is theirs already.
 
         Raises:
             RequestError: this model cannot sing one of them, or there are more than may ever wait.
@@ -96,11 +107,11 @@ class Songs:
             )
         for request in requests:
             self.preview(request)
-        comparison = secrets.token_hex(8)
-        return comparison, self._entered(self.engine.submit_together(requests, comparison=comparison))
+        group = group or secrets.token_hex(8)
+        return group, self._entered(self.engine.submit_together(requests, comparison=group), choices or {})
 
     def comparison(self, comparison: str) -> list[Standing]:
-        """The songs of a comparison that are still known, in the order they were asked for."""
+        """The songs of a comparison, or takes of a cascade, that are still known, in the order they were asked for."""
         if not _ID.fullmatch(comparison):
             return []
         with self._lock:
@@ -119,13 +130,12 @@ class Songs:
             return None
         job = self.engine.job(song_id)
         if job is not None and job.state != "done":
-            return of_job(job, self.engine.place(job))
-        record = self.store.record(song_id)
-        return None if record is None else self._of_record(record)
+            return self._of_job(job)
+        return None if (record := self.store.record(song_id)) is None else self._of_record(record)
 
     def standing_of(self, job: Job) -> Standing | None:
         """How a job stands, also once the engine has forgotten it; None where its song was removed."""
-        return of_job(job, self.engine.place(job)) if job.state != "done" else self.standing(job.id)
+        return self._of_job(job) if job.state != "done" else self.standing(job.id)
 
     def listed(self, limit: int, offset: int = 0, listing: Listing | None = None) -> list[Standing]:
         """Songs, newest first, those that wait or are being made before all others."""
@@ -135,7 +145,7 @@ class Songs:
         """A part of the list, and how many songs the whole has."""
         listing = listing or Listing()
         going = self._going(listing)
-        shown = [of_job(job, self.engine.place(job)) for job in going[offset : offset + limit]]
+        shown = [self._of_job(job) for job in going[offset : offset + limit]]
         if listing.state not in (None, "done"):
             return shown, len(going)
         total = len(going) + self.store.count(listing.query)
@@ -166,8 +176,7 @@ class Songs:
     def remove(self, song_id: str) -> str | None:
         """Cancel a song that waits or is being made, delete one that is stored, list one no more that ended otherwise.
 
-        Returns "cancelled", "cancelling" (it ends with its next step), "failed" or "deleted"; None where there is none
-        of that id.
+        Returns "cancelled", "cancelling" (it ends with its next step), "failed" or "deleted"; None where there is none.
 
         Raises:
             SongError: it is stored and cannot be deleted.
@@ -178,7 +187,7 @@ class Songs:
         if job is not None and job.state in ("failed", "cancelled"):
             with self._lock, suppress(ValueError):
                 self._fallen.remove(song_id)
-            self._count_change()
+            self.count_change()
             return job.state
         late = job is not None and job.state not in ENDED
         if job is not None and late:
@@ -211,6 +220,7 @@ class Songs:
 
     def close(self) -> None:
         """Cancel what waits and what is being made, end engine and judge."""
+        self.cascades.close()
         self.engine.close()
         self.judging.close()
 
@@ -227,9 +237,13 @@ class Songs:
             job
             for job in jobs
             if listing.state in (None, job.state)
-            and _asked_for(listing.query, job)
+            and is_asked_for(listing.query, job)
             and (job.state != "decoding" or self.store.record(job.id) is None)
         ]
+
+    def count_change(self) -> None:
+        """Let the pages know that there is something new."""
+        self.changes += 1
 
     def _file(self, song_id: str, place: Callable[[str], Path]) -> Path | None:
         if not _ID.fullmatch(song_id):
@@ -240,17 +254,22 @@ class Songs:
             return None
         return path if path.is_file() else None
 
-    def _of_record(self, record: dict[str, Any]) -> Standing:
-        return of_record(record, self.judging.verdict(str(record.get("id")), record))
+    def _of_job(self, job: Job) -> Standing:
+        return of_job(job, self.engine.place(job), self.choices.of(job.id))
 
-    def _entered(self, jobs: list[Job]) -> list[Job]:
+    def _of_record(self, record: dict[str, Any]) -> Standing:
+        song_id = str(record.get("id"))
+        return of_record(record, self.judging.verdict(song_id, record), self.choices.of(song_id, record))
+
+    def _entered(self, jobs: list[Job], choices: Mapping[int, Choice]) -> list[Job]:
+        for place, choice in choices.items():
+            self.choices.keep(jobs[place].id, choice)
+            if jobs[place].state == "done":
+                self.choices.write(jobs[place].id)
         with self._lock:
             self.changes += 1
             self._live.update((job.id, job) for job in jobs if job.state not in ENDED)
         return jobs
-
-    def _count_change(self) -> None:
-        self.changes += 1
 
     def _changed(self, job: Job) -> None:
         """Told by the engine, from its threads."""
@@ -265,6 +284,7 @@ class Songs:
                 self._fallen.append(job.id)
         if job.state != "done":
             return
+        self.choices.write(job.id)
         if unwanted and self._deleted(job.id):  # the cancellation came after the last step
             job.events.append("judged", REMOVED)
         else:
@@ -278,18 +298,3 @@ class Songs:
             log.warning("the cancelled song %s stays: %s", song_id, error)
             return False
         return True
-
-
-def _asked_for(query: SongQuery, job: Job) -> bool:
-    """Whether a song that is not on disk is one of those a query asks for, by the same rules as those on disk."""
-    if query.judged or query.max_wer is not None or query.min_wer is not None:
-        return False
-    asked, text = job.request, None if query.text is None else fold(query.text)
-    if text is not None and text not in fold(asked.caption) and text not in fold(asked.lyrics):
-        return False
-    if query.adapter is not None and query.adapter not in (asked.composition or {"base": 1.0}):
-        return False
-    if query.comparison is not None and query.comparison != job.comparison:
-        return False
-    early = query.since is not None and job.created < query.since.timestamp()
-    return not early and (query.until is None or job.created < query.until.timestamp())

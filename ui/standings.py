@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engine.engine import ENDED, Job, State
+from ui.choices import NOTHING, Choice, read_choice
 from ui.listening import Verdict
 from ui.stored import number, plain
 
@@ -15,7 +16,7 @@ from ui.stored import number, plain
 @dataclass(frozen=True)
 class Standing:
     """How one song stands. ``place``: its place among the songs that wait, from 1; 0 where it does not wait;
-    ``comparison_place``: its place within its comparison, from 0."""
+    ``comparison_place``: its place within its comparison, from 0; ``choice``: why it is sung by what it is."""
 
     id: str
     state: State
@@ -29,6 +30,7 @@ class Standing:
     error: str | None = None
     judged: Verdict | None = None
     record: dict[str, Any] | None = None
+    choice: Choice = NOTHING
 
     @property
     def going(self) -> bool:
@@ -41,7 +43,8 @@ class Standing:
         return not self.going and (self.judged or {}).get("state") not in ("waiting",)
 
     def as_json(self) -> dict[str, Any]:
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "links": links(self.id)}
+        told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "choice"}
+        return {**told, **self.choice.as_json(), "links": links(self.id)}
 
 
 def links(song_id: str) -> dict[str, str]:
@@ -50,7 +53,7 @@ def links(song_id: str) -> dict[str, str]:
     return {"self": own, **{part: f"{own}/{part}" for part in ("events", "audio", "attention", "karaoke")}}
 
 
-def of_job(job: Job, place: int) -> Standing:
+def of_job(job: Job, place: int, choice: Choice = NOTHING) -> Standing:
     """The standing of a song that is not on disk."""
     return Standing(
         job.id,
@@ -63,11 +66,15 @@ def of_job(job: Job, place: int) -> Standing:
         job.comparison,
         job.place_in_comparison,
         job.error,
+        choice=choice,
     )
 
 
-def of_record(record: Mapping[str, Any], judged: Verdict) -> Standing:
-    """The standing of a stored song. Its record may have been changed by hand: nothing in it is taken for granted."""
+def of_record(record: Mapping[str, Any], judged: Verdict, choice: Choice | None = None) -> Standing:
+    """The standing of a stored song; the choice is the stored one unless another is given.
+
+    Its record may have been changed by hand: nothing in it is taken for granted.
+    """
     stored: dict[str, Any] = plain(dict(record))
     sampling, request, comparison = stored.get("sampling"), stored.get("request"), stored.get("comparison")
     steps = int(number(sampling.get("steps"))) if isinstance(sampling, dict) else 0
@@ -83,4 +90,5 @@ def of_record(record: Mapping[str, Any], judged: Verdict) -> Standing:
         comparison_place=None if place is None else int(number(place)),
         judged=plain(judged),
         record=stored,
+        choice=read_choice(record) if choice is None else choice,
     )

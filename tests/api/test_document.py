@@ -24,18 +24,19 @@ from api.guard import Access
 from engine.settings import EngineSettings
 from engine.song_model import SongModel
 from tests.shelf import make_shelf, planted
-from tests.ui.planted import make_songs
+from tests.ui.planted import FakeRouter, make_songs
 
 #: Where a request may hold what no schema can tell: words that can be sung, adapters that are there, fields that
 #: exclude each other.
-MORE_THAN_A_SCHEMA = {"/v1/songs", "/v1/compare", "/v1/exports", "/v1/adapters"}
+MORE_THAN_A_SCHEMA = {"/v1/songs", "/v1/compare", "/v1/cascades", "/v1/exports", "/v1/adapters"}
 
 
 @pytest.fixture(scope="module")
 def app(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     folder = tmp_path_factory.mktemp("document")
     shelf = make_shelf(folder / "shelf", random_model.transformer)
-    songs = make_songs(random_model, folder / "songs", None, shelf, EngineSettings(max_queue=4))
+    songs = make_songs(random_model, folder / "songs", None, shelf, EngineSettings(max_queue=4), FakeRouter())
+    songs.routing.start()
     exports = ExportJobs(folder / "exports", shelf, folder / "model")
     app = build_app(songs, pages=False, access=Access(hosts=frozenset({"testserver"})), shelf=shelf, exports=exports)
     yield app
@@ -80,6 +81,8 @@ def try_operation(operation: Any, mode: GenerationMode, excluded: list[Any]) -> 
 KNOWN_GOOD: dict[str, tuple[dict[str, Any], int]] = {
     "/v1/songs": ({"json": {"caption": "folk", "lyrics": "hello", "composition": "folk=0.5", "steps": 1}}, 202),
     "/v1/compare": ({"json": {"lyrics": "hello", "steps": 1, "compositions": ["base", {"rock": 1}]}}, 202),
+    "/v1/route": ({"json": {"caption": "folk", "tags": ["slow"], "lyrics": "hello"}}, 200),
+    "/v1/cascades": ({"json": {"lyrics": "hello", "steps": 1, "budget": 2, "stop_wer": 0, "retry": "seeds"}}, 202),
     "/v1/exports": ({"json": {"composition": {"folk": 0.5, "rock": 0.5}, "format": "comfyui", "rank": 2}}, 202),
     "/v1/adapters": ({"data": {"name": "mine", "description": "a folk voice"}}, 201),
 }

@@ -60,17 +60,31 @@ def test_serve_says_where_it_is(
     ran: list[Any] = []
     monkeypatch.setattr("engine.song_model.load_song_model", lambda *_, **__: random_model)
     monkeypatch.setattr(server, "_run", lambda *given: ran.append((given[0], given[3].getsockname()[1], given[4])))
-    server.serve(port=0, outputs=tmp_path / "here", judge="none", api_key="12345678", drain=7)
+    server.serve(port=0, outputs=tmp_path / "here", judge="none", no_router=True, api_key="12345678", drain=7)
     shown = capsys.readouterr().out
     [(app, port, drain)] = ran
     assert f"http://localhost:{port}/" in shown and "random" not in shown.partition("model")[0]
-    assert re.search(r"judge\s+none", shown) and "?key=" in shown and "12345678" not in shown and drain == 7
+    assert (
+        re.search(r"judge\s+none", shown)
+        and re.search(r"router\s+none", shown)
+        and "?key=" in shown
+        and "12345678" not in shown
+        and drain == 7
+    )
     with TestClient(app, "http://localhost", headers={"X-API-Key": "12345678"}) as client:
         page = client.get("/")
         assert page.status_code == 200 and "Choirmaster" in page.text
         assert client.get("/healthz").json()["model"] == random_model.name
         assert client.get("/v1/adapters").status_code == client.get("/v1/exports").status_code == 200
         problem(client.get("/v1/nothing"), 404)
+
+
+def test_a_router_that_is_not_there_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    missing = tmp_path / "router.json"
+    with pytest.raises(ChoirmasterError, match=r"there is no router .*choirmaster fit"):
+        server.serve(port=0, outputs=tmp_path / "here", router=missing)
+    with pytest.raises(ChoirmasterError, match="contradict"):
+        server.serve(port=0, outputs=tmp_path / "here", router=missing, no_router=True)
 
 
 def test_a_name_may_come_with_a_port() -> None:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from adapters.errors import AdapterError
+from adapters.fingerprints import fingerprint_model
 from engine.errors import SongError
 from eval import cli
 from eval.clips import Clip, ClipLog, plan_clips
 from eval.journal import LogError
 from eval.judge import AudioError, Heard
 from eval.prompts import read_prompts
-from eval.targets import CoverageError, folder_fingerprint, measure_clips, read_coverage, run_name, summarise
+from eval.targets import CoverageError, measure_clips, read_coverage, run_name, summarise
 from eval.text import reference_words
 from eval.weights import JudgeUnavailable
 from tests.adapters.exported import transformer
@@ -182,13 +183,13 @@ def test_names_of_runs_and_models(tmp_path: Path) -> None:
     assert run_name({"a": 1, "b": 2}) == run_name({"b": 2, "a": 1}) != run_name({"a": 1, "b": 3})
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "config.json").write_text("{}")
-    before = folder_fingerprint(tmp_path)
+    before = fingerprint_model(tmp_path)
     (tmp_path / "sub" / "notes.txt").write_text("ignored")
     (tmp_path / "targets.json").write_text("{}")
-    assert folder_fingerprint(tmp_path) == before
+    assert fingerprint_model(tmp_path) == before
     (tmp_path / "sub" / "config.json").write_text("[]")
-    assert folder_fingerprint(tmp_path) != before
-    assert folder_fingerprint(Path("some/hub-id")) != folder_fingerprint(Path("other/hub-id"))
+    assert fingerprint_model(tmp_path) != before
+    assert fingerprint_model(Path("some/hub-id")) != fingerprint_model(Path("other/hub-id"))
 
 
 Verb = Callable[..., tuple[int, FakeStage]]

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from engine.song_model import SongModel
-from tests.ui.planted import FakeJudge, hold, make_songs, served
+from tests.shelf import make_shelf
+from tests.ui.planted import FakeJudge, FakeRouter, hold, make_songs, served
 from ui.songs import Songs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -60,7 +61,8 @@ def site(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> I
     from playwright.sync_api import sync_playwright
 
     judge = FakeJudge("hello cold friend")
-    songs = make_songs(random_model, tmp_path_factory.mktemp("songs"), judge)
+    shelf = make_shelf(tmp_path_factory.mktemp("shelf"), random_model.transformer)
+    songs = make_songs(random_model, tmp_path_factory.mktemp("songs"), judge, shelf, router=FakeRouter())
     with served(songs) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield Site(url, songs, judge, browser)
@@ -211,3 +213,57 @@ def test_the_prompts_the_dice_and_the_words_of_a_song(site: Site) -> None:
     page.get_by_role("button", name="Put its words").click()
     page.wait_for_function("document.querySelector('#lyrics textarea').value === 'hello old friend'")
     assert page.get_by_label("Style").input_value() == "slow jazz"
+
+
+#: What reaches beyond the window, where the window can be moved to see it.
+STICKING_OUT = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("*")]
+    .filter((e) => e.getBoundingClientRect().right > width).map((e) => `${e.tagName} ${e.id} ${e.className}`)"""
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_a_cascade_is_foreseen_sung_listed_and_found_again(site: Site, width: int) -> None:
+    page = site.open(viewport={"width": width, "height": 800})
+    fill(page, "hello old friend")
+    page.get_by_role("radio", name="Cascade").check()
+    page.locator("#preview .decided", has_text="folk=0.5").wait_for()
+    assert page.locator("#preview tbody tr").first.locator("th").inner_text().startswith("folk=0.5")
+    assert page.locator("#preview i.range").count() == 3 and page.locator("#preview th > b").count() == 0
+    page.get_by_label("Songs at most").fill("2")
+    page.get_by_label("Enough at WER").fill("0")
+    sing(page)
+    page.locator("#takes .chip", has_text="best").wait_for()
+    assert page.locator("#takes li").count() == 2 and page.locator("#takes audio").count() == 2
+    assert "budget of 2 songs is spent" in page.locator("#takes [role=status]").inner_text()
+    assert page.evaluate(STICKING_OUT, width) == []
+    page.reload()
+    page.locator("#takes .chip", has_text="best").wait_for()
+    assert page.get_by_role("radio", name="Cascade").is_checked()
+    assert page.get_by_label("Songs at most").input_value() == "2"
+    second = page.locator("#takes a").nth(1)
+    song = second.get_attribute("data-song")
+    second.click()
+    page.locator(f"#player audio[src*='{song}']").wait_for()
+    assert str(song) in page.url
+
+
+def test_a_cascade_is_cancelled_and_a_routed_song_says_why(site: Site) -> None:
+    singer = site.songs.engine.singer
+    held = hold(site.songs)
+    page = site.open()
+    fill(page, "hello old friend")
+    page.get_by_role("radio", name="Cascade").check()
+    sing(page)
+    page.locator("#takes li", has_text="singing").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    held.go.set()
+    page.locator("#takes [role=status], #takes [role=alert]", has_text="Cancelled").wait_for()
+    assert page.locator("#takes li").count() == 1
+    site.songs.engine.singer = singer
+    page.get_by_role("radio", name="Adapters").check()
+    page.get_by_role("textbox", name="Adapters").fill("ghost")
+    sing(page)
+    page.locator("#trouble [role=alert]", has_text="no adapter ghost").wait_for()
+    page.get_by_role("radio", name="Routed").check()
+    sing(page)
+    page.locator("#decided .decided", has_text="a planted note").wait_for()
+    page.locator("#player", has_text="sung with folk=0.5").wait_for()

@@ -13,7 +13,8 @@ from engine.request import SongRequest
 from engine.song_model import SongModel
 from tests.ui.planted import FakeJudge, hold, make_songs
 from tests.waiting import until
-from ui.page import Panes, build_page
+from ui.page import build_page
+from ui.panes import Panes
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
 from ui.songs import Songs

@@ -13,7 +13,7 @@ from engine.request import SongRequest
 from engine.song_model import SongModel
 from tests.ui.planted import FakeJudge, make_songs
 from tests.waiting import until
-from ui.page import Panes
+from ui.panes import Panes
 from ui.progress import show_player
 from ui.recent import show_recent
 from ui.standings import of_record

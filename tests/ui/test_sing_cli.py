@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from typer.testing import CliRunner, Result
 from choirmaster import app
 from engine.errors import ChoirmasterError, ModelError, RequestError, SongError, UnknownAdapter
 from engine.karaoke import Karaoke, KaraokeLine, KaraokeWord
+from engine.singer import Singer
 from engine.song_model import SongModel
+from router.errors import RouterError
+from tests.shelf import make_shelf
+from tests.ui.planted import FakeRouter, LearningJudge
 
 LYRICS = "hello there\\nmy friend"
 
@@ -125,6 +130,94 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SongError, match="choose another place with --out"):
         sing("--lyrics", LYRICS, "--out", str(tmp_path / "file" / "song.flac"))
+
+
+@pytest.fixture
+def routed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, random_model: SongModel) -> tuple[str, ...]:
+    """Options that sing by a planted router and shelf."""
+    make_shelf(tmp_path / "shelf", random_model.transformer)
+    router = FakeRouter()
+    monkeypatch.setattr("router.router.Router.load", lambda *_: router)
+    return ("--shelf", str(tmp_path / "shelf"), "--seed", "3", "--lyrics", "hello old friend")
+
+
+def test_a_routed_song_is_the_song_of_what_the_router_chose(tmp_path: Path, routed: tuple[str, ...]) -> None:
+    one, two = tmp_path / "one.wav", tmp_path / "two.wav"
+    said = sing(*routed, "--mode", "routed", "--out", str(one)).output
+    assert "folk=0.5 predicted WER 0.20" in said and "sings</i> this best." in said and "a planted note" in said
+    sing(*routed, "--composition", "folk=0.5", "--out", str(two))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_cascade_tells_its_takes_and_writes_the_best(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    judge = LearningJudge("nothing like it", "hello cold friend", "hello old friend")
+
+    def find(name: str) -> LearningJudge:
+        asked.append(name)
+        return judge
+
+    monkeypatch.setattr("eval.judge.Judge", find)
+    out, takes = tmp_path / "best.wav", tmp_path / "all"
+    result = sing(
+        *routed, "--mode", "cascade", "--budget", "3", "--stop-wer", "0.4", "--retry", "adapters",
+        "--judge", "planted", "--takes", str(takes), "--out", str(out),
+    )  # fmt: skip
+    assert asked == ["planted"]
+    assert sorted(path.name for path in takes.iterdir()) == ["take-1-folk=0.5.wav", "take-2-base.wav"]
+    assert out.read_bytes() == (takes / "take-2-base.wav").read_bytes()
+    rows = [line.split() for line in result.output.splitlines() if line.split()[:1] in (["1"], ["2"])]
+    assert rows == [["1", "folk=0.5", "3", "1.00"], ["2", "base", "3", "0.33", "best"]]
+    assert "base is good enough" in " ".join(result.output.split())
+
+
+def test_without_a_judge_one_song_is_sung(tmp_path: Path, routed: tuple[str, ...]) -> None:
+    out = tmp_path / "song.wav"
+    said = sing(*routed, "--mode", "cascade", "--judge", "none", "--out", str(out)).output
+    assert "Nobody listens here" in " ".join(said.split()) and out.is_file()
+
+
+def test_an_interrupted_cascade_keeps_the_best_so_far(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = LearningJudge("nothing like it")
+    monkeypatch.setattr("eval.judge.Judge", lambda _: judge)
+    sung, songs = Singer.sing, list[str]()
+
+    def interrupted(*given: Any, **more: Any) -> Any:
+        songs.append("")
+        if len(songs) == 2:
+            raise KeyboardInterrupt
+        return sung(*given, **more)
+
+    monkeypatch.setattr(Singer, "sing", interrupted)
+    out = tmp_path / "song.wav"
+    result = CliRunner().invoke(app, ["sing", "--steps", "2", *routed, "--mode", "cascade", "--out", str(out)])
+    assert result.exit_code == 130 and out.is_file() and len(songs) == 2
+    assert "Cancelled after 2 songs" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--mode", "routed", "--composition", "folk"), "--composition and --mode routed contradict"),
+        (("--budget", "3"), "--budget says nothing with --mode single: give --mode cascade"),
+        (("--router", "x.json"), "--router says nothing with --mode single: give --mode routed or cascade"),
+        (("--mode", "routed", "--judge", "base"), "--judge says nothing"),
+        (("--mode", "cascade", "--budget", "99"), "budget is '99'.*16"),
+        (("--mode", "cascade", "--stop-wer", "nan"), "stop_wer is 'nan'"),
+    ],
+)
+def test_options_of_other_modes_are_told(options: tuple[str, ...], told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        sing("--lyrics", LYRICS, *options)
+
+
+def test_a_missing_router_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RouterError, match=r"router\.json"):
+        sing("--lyrics", LYRICS, "--mode", "routed", "--router", str(tmp_path / "router.json"))
 
 
 def test_a_missing_model_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

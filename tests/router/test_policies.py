@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from router.examples import LEAST_VARIANCE, Targets, find_default, pair
+from router.features import Features
+from router.policies import POLICIES, Policy
+from router.policies.base import estimate_spread, make_column
+from router.policies.search import part_groups, search, select_policy
+from router.policies.space import fit_space
+from tests.router.planted_world import make_world
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "best single": {},
+    "neighbours": {"k": 5, "signal": 0.5, "lyrics": 0.5},
+    "ridge": {"signal": 0.4, "lyrics": 0.5},
+    "gaussian process": {"signal": 0.5, "length": 1.5, "own": 0.2, "lyrics": 0.5},
+}
+LOOKING = [name for name in POLICIES if name != "best single"]
+
+
+def features_of(count: int, width: int = 6, seed: int = 0) -> Features:
+    rng = np.random.default_rng(seed)
+    sentences = rng.normal(size=(count, width))
+    sentences /= np.linalg.norm(sentences, axis=1, keepdims=True)
+    return Features(sentences.astype(np.float32), rng.normal(size=(count, 2)))
+
+
+def targets_of(gains: NDArray[np.float64], noise: float | NDArray[np.float64] = 0.01) -> Targets:
+    """One composition beside the default."""
+    both = np.stack([np.zeros(len(gains)), gains], 1)
+    noises = np.stack([np.zeros(len(gains)), np.broadcast_to(noise, len(gains))], 1)
+    return Targets(both, noises, np.full(len(gains), 0.5), 0)
+
+
+def make(name: str) -> Policy:
+    return POLICIES[name].with_settings(SETTINGS[name])
+
+
+def test_all_policies_are_there_plainest_first() -> None:
+    assert list(POLICIES) == ["best single", "neighbours", "ridge", "gaussian process"]
+
+
+def test_a_mean_within_its_noise_goes_to_zero_and_a_sure_one_stays() -> None:
+    flat = make_column(np.array([0.01, -0.008, 0.009, -0.01]), np.full(4, 0.05))
+    assert flat.shrunk == 0 and flat.own == 0
+    sure = make_column(np.full(50, 0.3), np.full(50, 0.001))
+    weight = 1 / (0.001 + LEAST_VARIANCE)
+    assert sure.shrunk == pytest.approx(0.3 * (1 - 1 / (50 * weight) / 0.09))
+    assert sure.doubt == pytest.approx(1 / (50 * weight))
+
+
+def test_the_spread_between_prompts_is_recovered_beneath_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0.002, 0.03, 20_000)
+    gains = 0.1 + rng.normal(size=20_000) * np.sqrt(0.01 + noise)
+    assert estimate_spread(gains, noise) == pytest.approx(0.01, rel=0.05)
+    assert estimate_spread(0.1 + rng.normal(size=300) * np.sqrt(noise[:300]) * 0.8, noise[:300]) == 0
+
+
+def test_best_single_says_the_shrunk_mean_whatever_the_prompt() -> None:
+    features, gains = features_of(30), np.random.default_rng(1).normal(0.2, 0.1, 30)
+    column = make_column(gains, np.full(30, 0.01))
+    found = make("best single").fit(features, targets_of(gains)).predict(features_of(4, seed=9))
+    assert found.mean.tolist() == [[0, pytest.approx(column.shrunk)]] * 4
+    assert found.sd.tolist() == [[0, pytest.approx(column.doubt**0.5)]] * 4
+
+
+def test_ridge_is_the_posterior_of_a_linear_function() -> None:
+    features, asked = features_of(40), features_of(5, seed=3)
+    rng = np.random.default_rng(2)
+    noise = rng.uniform(0.001, 0.01, 40)
+    gains = 0.1 + 0.3 * features.sentences[:, 0] + rng.normal(size=40) * 0.05
+    found = make("ridge").fit(features, targets_of(gains, noise)).predict(asked)
+    column, space = make_column(gains, noise), fit_space(features)
+    x, z = (space.place(f, 0.5) for f in (features, asked))
+    # In function space: covariance of the prior, Gaussian conditioning (Rasmussen and Williams 2006, eq. 2.22-2.24).
+    prior = 0.4 * column.own
+    noisy = prior * x @ x.T + np.diag(noise + 0.6 * column.own)
+    across = prior * z @ x.T
+    mean = column.shrunk + across @ np.linalg.solve(noisy, column.deviations)
+    spread = np.diag(prior * z @ z.T - across @ np.linalg.solve(noisy, across.T))
+    assert found.mean[:, 1] == pytest.approx(mean)
+    assert found.sd[:, 1] == pytest.approx(np.sqrt(spread + column.doubt))
+
+
+def test_the_gaussian_process_conditions_on_rows_with_their_noise() -> None:
+    features, asked = features_of(40), features_of(5, seed=3)
+    rng = np.random.default_rng(2)
+    noise = rng.uniform(0.001, 0.05, 40)
+    gains = 0.1 + 0.3 * features.sentences[:, 0] ** 2 + rng.normal(size=40) * 0.05
+    found = make("gaussian process").fit(features, targets_of(gains, noise)).predict(asked)
+    column, space = make_column(gains, noise), fit_space(features)
+    x, z = (space.place(f, 0.5) for f in (features, asked))
+    weights = 1 / (noise + column.own + LEAST_VARIANCE)
+    scale = weights @ column.deviations**2 / weights.sum()
+
+    def kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = 0.5 * scale * np.exp(-((a[:, None] - b) ** 2).sum(-1) / (2 * 1.5**2))
+        return values
+
+    noisy = kernel(x, x) + np.diag(noise + 0.2 * scale)
+    across = kernel(z, x)
+    mean = column.shrunk + across @ np.linalg.solve(noisy, column.deviations)
+    spread = np.diag(kernel(z, z) - across @ np.linalg.solve(noisy, across.T))
+    assert found.mean[:, 1] == pytest.approx(mean)
+    assert found.sd[:, 1] == pytest.approx(np.sqrt(spread + column.doubt), rel=1e-4)
+
+
+def test_neighbours_tell_by_nearness_and_precision() -> None:
+    features, asked = features_of(30), features_of(1, seed=3)
+    rng = np.random.default_rng(2)
+    noise = rng.uniform(0.001, 0.01, 30)
+    gains = rng.normal(0.1, 0.2, 30)
+    found = make("neighbours").fit(features, targets_of(gains, noise)).predict(asked)
+    column, space = make_column(gains, noise), fit_space(features)
+    distances = np.linalg.norm(space.place(features, 0.5) - space.place(asked, 0.5), axis=1)
+    near = np.argsort(distances)[:6]
+    weights = (1 - (distances[near[:5]] / distances[near[5]]) ** 2) / (noise[near[:5]] + 0.5 * column.own)
+    told = weights.sum() + 1 / (0.5 * column.own)
+    assert found.mean[0, 1] == pytest.approx(column.shrunk + weights @ column.deviations[near[:5]] / told)
+    assert found.sd[0, 1] == pytest.approx(np.sqrt(column.doubt + 1 / told))
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_planted_kinds_are_told_apart(name: str) -> None:
+    examples, features, _ = make_world(balanced=True)
+    held = np.isin(examples.genres, ["genre 0", "genre 1"])
+    targets = pair(examples, 0, ~held)
+    policy = POLICIES[name]()
+    found = policy.fit(features.select(~held), targets).predict(features.select(held))
+    for p, genre in enumerate(np.array(examples.genres)[held]):
+        ours, other = (1, 2) if genre == "genre 0" else (2, 1)
+        assert found.mean[p, ours] > 0.1 and found.mean[p, other] < 0
+    again = POLICIES[name].with_settings(json.loads(json.dumps(policy.settings())))
+    same = again.fit(features.select(~held), targets).predict(features.select(held))
+    assert (same.mean == found.mean).all() and (same.sd == found.sd).all() and (same.level == found.level).all()
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_a_row_of_great_noise_says_nothing(name: str) -> None:
+    features = features_of(40)
+    gains = 0.5 * features.sentences[:, 0].astype(np.float64)
+    noise = np.full(40, 0.001)
+    loud, noise[7] = gains.copy(), 1e6
+    loud[7] = 0.9
+    one, two = (make(name).fit(features, targets_of(g, noise)).predict(features) for g in (gains, loud))
+    assert one.mean == pytest.approx(two.mean, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_unknown_gains_are_left_out_composition_by_composition(name: str) -> None:
+    features = features_of(40)
+    rng = np.random.default_rng(5)
+    gains = np.concatenate([np.zeros((40, 1)), rng.normal(0.1, 0.2, (40, 2))], 1)
+    noise = np.concatenate([np.zeros((40, 1)), np.full((40, 2), 0.01)], 1)
+    level = rng.uniform(0.2, 0.8, 40)
+    full = Targets(gains, noise, level, 0)
+    holes = gains.copy()
+    holes[30:, 1] = np.nan
+    holed = Targets(holes, noise, level, 0)
+    space = fit_space(features)
+    kept = np.arange(40) < 30
+    some = make(name).fit(features, holed, space).predict(features)
+    assert some.mean[:, 2] == pytest.approx(make(name).fit(features, full, space).predict(features).mean[:, 2])
+    part = make(name).fit(features.select(kept), full.select(kept), space).predict(features)
+    assert some.mean[:, 1] == pytest.approx(part.mean[:, 1]) and some.sd[:, 1] == pytest.approx(part.sd[:, 1])
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_votes_without_a_level_and_compositions_nobody_knows(name: str) -> None:
+    features = features_of(30)
+    gains = np.random.default_rng(5).normal(0.1, 0.2, (30, 3))
+    gains[:, 0], gains[:, 2] = 0.0, np.nan
+    gains[20:, 0] = np.nan  # a vote knows no column of the default
+    noise, level = np.full((30, 3), 0.01), np.full(30, 0.4)
+    level[20:] = np.nan
+    found = make(name).fit(features, Targets(gains, noise, level, 0)).predict(features)
+    assert np.isfinite(found.mean).all() and np.isfinite(found.sd).all()
+    assert found.level == pytest.approx(0.4)
+    assert (found.mean[:, 2] == 0).all() and (found.sd[:, 2] > 0).all()
+    assert (found.mean[:, 0] == 0).all() and (found.sd[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_handful_of_prompts_is_enough_to_fit(name: str, count: int) -> None:
+    found = POLICIES[name]().fit(features_of(count), targets_of(np.linspace(-0.1, 0.3, count))).predict(features_of(4))
+    assert np.isfinite(found.mean).all() and np.isfinite(found.sd).all()
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_prompts_that_say_nothing_or_something_absurd_are_predicted(name: str) -> None:
+    features = features_of(30)
+    policy = make(name).fit(features, targets_of(np.random.default_rng(3).normal(0.1, 0.2, 30)))
+    odd = Features(np.zeros((2, 6), np.float32), np.array([[1e12, -1e12], [0.0, 0.0]]))
+    found = policy.predict(odd)
+    assert (np.abs(found.mean) < 1).all() and np.isfinite(found.sd).all()
+    assert ((found.wer >= 0) & (found.wer <= 1)).all()
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_the_level_is_predicted_and_wer_is_what_is_left_of_it(name: str) -> None:
+    features = features_of(60)
+    level = 0.5 + 0.6 * features.sentences[:, 0].astype(np.float64)
+    targets = replace(targets_of(np.full(60, 0.1)), level=level)
+    found = make(name).fit(features, targets).predict(features)
+    assert np.corrcoef(found.level, level)[0, 1] > 0.7
+    assert found.wer == pytest.approx(np.clip(found.level[:, None] - found.mean, 0, 1))
+
+
+def test_settings_are_not_known_before_fitting() -> None:
+    with pytest.raises(ValueError, match="no settings before it is fitted"):
+        POLICIES["ridge"]().settings()
+
+
+def test_space_keeps_distances_and_brings_blocks_to_one_scale() -> None:
+    features = features_of(40, width=10)
+    places = fit_space(features).place(features)
+    sentences, lyrics = places[:, :10], places[:, 10:]
+    assert (sentences**2).sum(1).mean() == pytest.approx(1)
+    assert lyrics.shape == (40, 2) and lyrics.std(0) == pytest.approx([0.5**0.5] * 2, rel=0.05)
+    apart = np.linalg.norm(features.sentences[0] - features.sentences[1])
+    ratio = np.linalg.norm(sentences[0] - sentences[1]) / apart
+    again = np.linalg.norm(sentences[2] - sentences[3]) / np.linalg.norm(features.sentences[2] - features.sentences[3])
+    assert ratio == pytest.approx(again, rel=1e-4), "principal components turn, and keep distances"
+
+
+def test_space_ignores_constants_and_prompts_without_captions() -> None:
+    said = features_of(20)
+    silent = Features(
+        np.vstack([said.sentences, np.zeros((5, 6), np.float32)]), np.hstack([np.ones((25, 1)), np.ones((25, 1))])
+    )
+    places = fit_space(silent).place(silent)
+    assert np.allclose(places[20:], 0) and np.allclose(places[:20, -2:], 0)
+    assert np.allclose(fit_space(said).sentence_mean, fit_space(silent).sentence_mean)
+    mute = silent.select(np.arange(20, 25))
+    assert fit_space(mute).place(mute).shape == (5, 2)
+
+
+def test_search_never_parts_a_group() -> None:
+    examples, features, _ = make_world()
+    targets = pair(examples, 0)
+    seen = np.zeros(len(targets), dtype=int)
+    for fitted, held, _ in part_groups(features, targets):
+        assert not {targets.groups[i] for i in fitted} & {targets.groups[i] for i in held}
+        seen[held] += 1
+    assert (seen == 1).all()
+
+
+def test_search_takes_the_settings_of_the_lowest_error_on_held_out_groups() -> None:
+    examples, features, _ = make_world()
+    targets = pair(examples, 0)
+    found = search(POLICIES["ridge"], features, targets)
+    errors = {}
+    for settings in POLICIES["ridge"].propose(features, targets):
+        mean = np.zeros(targets.gains.shape)
+        for fitted, held, _ in part_groups(features, targets):
+            policy = POLICIES["ridge"].with_settings(settings)
+            policy.fit(features.select(fitted), targets.select(fitted))
+            mean[held] = policy.predict(features.select(held)).mean
+        weights = np.zeros(targets.gains.shape)
+        for c in (1, 2, 3):
+            own = estimate_spread(targets.gains[:, c], targets.noise[:, c])
+            weights[:, c] = 1 / (targets.noise[:, c] + own + LEAST_VARIANCE)
+        errors[json.dumps(settings)] = (weights * (targets.gains - mean) ** 2).sum() / weights.sum()
+    assert json.dumps(found.settings) == min(errors, key=lambda key: errors[key])
+    assert found.error == pytest.approx(min(errors.values()))
+
+
+def test_without_two_groups_nothing_is_searched() -> None:
+    features, targets = features_of(5), replace(targets_of(np.ones(5)), groups=("folk",) * 5)
+    found = search(POLICIES["ridge"], features, targets)
+    assert found.held is None and found.error == float("inf")
+    assert select_policy(features, targets).name == "best single"
+
+
+def test_a_policy_that_looks_is_selected_where_there_is_something_to_see() -> None:
+    examples, features, _ = make_world()
+    targets = pair(examples, find_default(examples))
+    selection = select_policy(features, targets)
+    assert selection.name in LOOKING
+    assert selection.searched[selection.name].error < 0.7 * selection.searched["best single"].error
+
+
+def test_in_noise_the_best_single_is_kept_mostly() -> None:
+    kept = 0
+    for seed in range(6):
+        examples, features, _ = make_world(effect=0.0, seed=seed, genres=10, each=2, seeds=2)
+        kept += select_policy(features, pair(examples, 0), ("best single", "ridge")).name == "best single"
+    assert kept >= 4

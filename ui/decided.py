@@ -1,0 +1,76 @@
+"""A router's decision as HTML: what it chose and why, every candidate's predicted word errors, the nearest prompts.
+
+Knows a decision, not who made it. Captions of fitted prompts and names come from files, so all is escaped.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from router.decision import Candidate, Decision, Neighbour
+
+#: Prompts shown.
+NEAREST = 3
+
+
+def show_decision(decision: Decision | None, opened: bool = True) -> str:
+    """The decision; ``opened``: whether the candidates are seen without asking for them."""
+    if decision is None:
+        return ""
+    chosen = f'<span class="chip">{escape(decision.name)}</span>'
+    notes = "".join(f'<p class="faint">{escape(note)}</p>' for note in decision.notes)
+    rows = "".join(_row(c, c.name == decision.name, c.name == decision.default) for c in decision.candidates)
+    return (
+        f'<section class="decided" aria-label="What the router chose"><h3>Router: {chosen} '
+        f"<small>predicted WER {_percent(decision.wer)}, 80 % of prompts within {_span(decision.low, decision.high)}"
+        f"</small></h3><p>{escape(decision.reason)}</p>{notes}"
+        f"<details{' open' if opened else ''}><summary>What it expects of each composition</summary>"
+        '<table class="bars"><thead><tr><th scope="col">Composition</th><th scope="col" class="scale">0–100 %</th>'
+        '<th scope="col">WER</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></details>{_neighbours(decision)}</section>"
+    )
+
+
+def _row(candidate: Candidate, chosen: bool, default: bool) -> str:
+    low, high, wer = (max(0.0, min(100.0, 100 * value)) for value in (candidate.low, candidate.high, candidate.wer))
+    marks = [word for word, true in (("chosen", chosen), ("default", default)) if true]
+    marks += [] if candidate.available else [candidate.reason or "not on the shelf"]
+    said = f'<span class="faint">{escape(", ".join(marks))}</span>' if marks else ""
+    kinds = " ".join(word for word, true in (("chosen", chosen), ("gone", not candidate.available)) if true)
+    return (
+        f'<tr class="{kinds}"><th scope="row">{escape(candidate.name)} {said}</th>'
+        f'<td class="scale"><div class="bar" aria-hidden="true"><i class="range" style="left:{low:.1f}%;'
+        f'width:{max(0.5, high - low):.1f}%"></i><i class="mean" style="left:{wer:.1f}%"></i></div></td>'
+        f'<td>{_percent(candidate.wer)} <span class="faint">{_span(candidate.low, candidate.high)}</span></td></tr>'
+    )
+
+
+def _neighbours(decision: Decision) -> str:
+    if not decision.neighbours:
+        return ""
+    names = list(dict.fromkeys((decision.name, decision.default)))
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    rows = "".join(_neighbour(neighbour, names) for neighbour in decision.neighbours[:NEAREST])
+    return (
+        "<details><summary>The nearest prompts that were measured</summary>"
+        f'<table class="near"><thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<p class="faint">Measured word error rates. {_percent(decision.known_share)} of the measured prompts lie '
+        "farther from their own nearest one than this does.</p></details>"
+    )
+
+
+def _neighbour(neighbour: Neighbour, names: list[str]) -> str:
+    cells = "".join(f"<td>{_percent(neighbour.wer[n]) if n in neighbour.wer else '–'}</td>" for n in names)
+    about = f"{neighbour.genre}, distance {neighbour.distance:.2f}, {neighbour.songs} songs each"
+    return (
+        f'<tr><th scope="row">{escape(neighbour.caption[:80])} <span class="faint">{escape(about)}</span></th>'
+        f"{cells}</tr>"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{100 * low:.0f}–{100 * high:.0f} %"
