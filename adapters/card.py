@@ -70,12 +70,14 @@ def check_name(name: str) -> str:
     """The name, if an adapter may have it.
 
     Raises:
-        AdapterError: it could be a path, or is ``base``, which means no adapter.
+        AdapterError: it could be a path, or is ``base`` or ``routed``, which mean something else.
     """
     if not re.fullmatch("[a-z0-9-]{1,64}", name):
         raise AdapterError(f"{name[:80]!r} is no adapter name: use 1 to 64 of a-z, 0-9 and -")
     if name == "base":
         raise AdapterError("an adapter cannot be called base, which is the song model without any: choose another name")
+    if name == "routed":
+        raise AdapterError("an adapter cannot be called routed, which is what the router chooses: choose another name")
     return name
 
 

@@ -30,6 +30,8 @@ def checked_composition(given: Composition) -> dict[str, float]:
     for name, weight in given.items():
         if name == "base":
             raise AdapterError("base is the song model without adapters and has no weight: leave it out")
+        if name == "routed":
+            raise AdapterError("routed is what the router chooses and no adapter: ask for it alone, without a weight")
         if not _NAME.fullmatch(name):
             raise AdapterError(f"{name[:80]!r} is no adapter name: use 1 to 64 of a-z, 0-9 and -")
         if not math.isfinite(weight) or abs(weight) > MAX_WEIGHT:

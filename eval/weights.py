@@ -23,6 +23,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.places import cache_folder
 from engine.errors import ChoirmasterError
 
 _BLOCK = 1 << 20
@@ -118,13 +119,6 @@ def resolve_weights(name: str) -> str:
     if bundle is not None and all(_package_folder(package) is not None for package in bundle.packages):
         return str(assemble(name, bundle))
     return _from_hub(name)
-
-
-def cache_folder() -> Path:
-    """Where this project keeps what it can make again."""
-    if chosen := os.environ.get("CHOIRMASTER_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "choirmaster"
 
 
 def assemble(name: str, bundle: Bundle) -> Path:

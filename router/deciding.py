@@ -7,13 +7,14 @@ is credible, here is decided what follows where a composition cannot be had or n
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.composition import parse_composition
+from adapters.composition import format_composition, parse_composition
 from router import reasons
+from router.blends import Mixer
 from router.choosing import choose
 from router.decision import Candidate, Decision, Neighbour, Why
 from router.errors import RouterError
@@ -24,7 +25,7 @@ from router.prompt import RouterPrompt
 @dataclass(frozen=True, eq=False)
 class Outlook:
     """What is expected of one prompt. ``wer``, ``low``, ``high`` [C] of each composition of ``names``, capped;
-    ``gains``: predicted gain over the default, its mean and sd [1, C]."""
+    ``gains``: predicted gain over the default, its mean and sd [1, C]; ``mixer``: None where nothing is mixed."""
 
     names: tuple[str, ...]
     default: int
@@ -33,6 +34,7 @@ class Outlook:
     high: NDArray[np.float64]
     gains: Prediction
     confidence: float
+    mixer: Mixer | None = None
 
 
 @dataclass(frozen=True)
@@ -91,16 +93,20 @@ def decide(outlook: Outlook, prompt: RouterPrompt, setting: Setting, faults: Map
         )
     candidates = _list_candidates(outlook, faults)
     picked, why = _pick(outlook, prompt, setting, able)
-    notes = setting.notes
+    notes, mix = setting.notes, None
     if (wanted := _pick(outlook, prompt, setting, np.ones_like(able))[0]) != picked:
         notes = (*notes, reasons.note_passed_over(candidates[wanted]))
-    if able[picked]:
-        reason = _explain(outlook, candidates, picked, why, prompt, setting, able)
-    else:
+    if not able[picked]:
         picked, why = _stand_in(outlook, able), "unavailable"
-        reason = reasons.explain_stand_in(candidates[picked], candidates[default])
-    ranked = _rank(outlook)
+    elif why == "predicted":
+        picked, mix = _mix(outlook, picked, able)
     chosen = candidates[picked]
+    if mix is not None and mix != chosen.composition:
+        chosen = replace(chosen, name=format_composition(mix), composition=mix)
+        reason = reasons.explain_mix(chosen, candidates[picked], candidates[default])
+    else:
+        reason = _explain(outlook, candidates, picked, why, prompt, setting, able)
+    ranked = _rank(outlook)
     return Decision(
         name=chosen.name,
         composition=chosen.composition,
@@ -115,7 +121,7 @@ def decide(outlook: Outlook, prompt: RouterPrompt, setting: Setting, faults: Map
         neighbours=setting.neighbours,
         distance=setting.distance,
         known_share=setting.known_share,
-        order=tuple(names[c] for c in (picked, *(c for c in ranked if c != picked)) if able[c]),
+        order=(chosen.name, *(names[c] for c in ranked if c != picked and able[c])),
         notes=notes,
     )
 
@@ -153,6 +159,20 @@ def _pick(outlook: Outlook, prompt: RouterPrompt, setting: Setting, able: NDArra
     return default, "instrumental" if prompt.instrumental else "abstained"
 
 
+def _mix(outlook: Outlook, picked: int, able: NDArray[np.bool_]) -> tuple[int, dict[str, float] | None]:
+    """The measured composition nearest to the blend that mixing asks for, and that blend; the pick and None where
+    nothing is mixed, or nothing but the default is near, which is how mixing was validated."""
+    mixer, mean = outlook.mixer, outlook.gains.mean
+    if mixer is None or not (mixer.pure & able).any():
+        return picked, None
+    columns, told = mixer.mix(mean, able)
+    nearest = int(columns[0])
+    if not told[0] or nearest == outlook.default or not able[nearest]:
+        return picked, None
+    weights = zip(mixer.adapters, mixer.ask(mean, able)[0], strict=True)
+    return nearest, {name: round(float(weight), 2) for name, weight in weights if weight}
+
+
 def _stand_in(outlook: Outlook, able: NDArray[np.bool_]) -> int:
     """What sings where the default cannot: the model as it is, or else what is predicted best."""
     if "base" in outlook.names and able[outlook.names.index("base")]:
@@ -176,6 +196,8 @@ def _explain(
     able: NDArray[np.bool_],
 ) -> str:
     default = candidates[outlook.default]
+    if why == "unavailable":
+        return reasons.explain_stand_in(candidates[picked], default)
     if why == "predicted":
         return reasons.explain_pick(candidates[picked], default, next(iter(setting.neighbours), None))
     if why == "no signal":

@@ -47,10 +47,12 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Decision:
-    """``name`` and ``composition``: what to sing with. ``candidates``: all, best predicted first. ``distance``: to the
-    nearest fitted prompt; ``known_share``: share of fitted prompts that are farther from their own nearest one, so near
-    0 is unknown ground. ``why`` is the kind of decision and ``reason`` one sentence for a person. ``order``: names of
-    the available candidates in the order a cascade tries them."""
+    """``name`` and ``composition``: what to sing with, a candidate or a mix that was not measured; ``wer``, ``low`` and
+    ``high`` of a mix are those of the candidate nearest to it. ``candidates``: all, best predicted first. ``distance``:
+    to the nearest fitted prompt; ``known_share``: share of fitted prompts that are farther from their own nearest one
+    of another genre, so near 0 is unknown ground. ``why`` is the kind of decision and ``reason`` one sentence for a
+    person. ``order``: names of the available candidates in the order a cascade tries them, a mix in place of the one
+    nearest to it."""
 
     name: str
     composition: dict[str, float]

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.places import cache_folder
 from router.errors import RouterError
-from router.sentence_files import DEFAULT, cache_folder
+from router.sentence_files import DEFAULT
 
 #: n texts to [n, width] vectors, of any length.
 Encoder = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -80,8 +80,8 @@ class Targets:
 
     ``gains`` [P, C]: mean over seeds of the default's capped WER less the composition's, above zero is better; NaN
     where unknown. ``noise`` [P, C]: variance of that mean as other seeds would change it. ``level`` [P]: the default's
-    mean capped WER; NaN in rows of votes, which nobody measured. ``default``: its column, whose gains and noise are 0. ``groups``: what must
-    not be parted when settings are searched, a genre for each row; empty: every row by itself.
+    mean capped WER; NaN in rows of votes, which nobody measured. ``default``: its column, whose gains and noise are 0.
+    ``groups``: what must not be parted when settings are searched, a genre for each row; empty: every row by itself.
     """
 
     gains: NDArray[np.float64]

@@ -119,7 +119,8 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """One order of trying: "router", "fixed", "random", "new seed" or "router, new seeds"."""
+    """One order of trying: "router", "fixed", "random", "new seed", "router, new seeds", "fixed, new seeds" or "best
+    single, new seeds"; see :func:`router.replay.draw_curves`."""
 
     order: str
     points: tuple[CurvePoint, ...]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,6 +104,7 @@ def run(asked: Asked, console: Console) -> None:
     from router.sentences import load_sentence_model
     from router.sheet import open_output, print_findings
 
+    started = time.monotonic()
     if asked.out.is_dir() or asked.out.suffix.lower() != ".json":
         raise RouterError(f"--out {asked.out} is no name for a router: end it in .json")
     check_confidence(asked.confidence)
@@ -133,6 +135,7 @@ def run(asked: Asked, console: Console) -> None:
     output = open_output()
     print_findings(findings, output)
     _tell_origin(table, console)
+    output.print(f"fitted in {time.monotonic() - started:.0f} s", highlight=False)
     output.print(
         f"the router is in {asked.out} ({asked.out.stat().st_size / 1e3:.0f} kB, default {findings.default}, policy "
         f"{findings.policy}); `choirmaster route --router {asked.out} --caption ...` asks it, `choirmaster route "

@@ -26,8 +26,9 @@ from router.sentences import SentenceModel
 
 
 class Validated(Protocol):
-    """What validation chose and found, see :class:`router.validation.Validation`. ``findings`` names the policy.
-    Without a ``signal`` the default is always taken."""
+    """What validation chose and found, see :class:`router.validation.Validation`. ``findings`` names the policy, whose
+    ``settings`` were found with all examples; without a ``signal`` the default is always taken. ``mixing``: temperature
+    of blends, None where nothing is mixed."""
 
     @property
     def findings(self) -> Findings: ...
@@ -37,6 +38,10 @@ class Validated(Protocol):
     def low(self) -> NDArray[np.float64]: ...
     @property
     def high(self) -> NDArray[np.float64]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def mixing(self) -> float | None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ def fit_file(
     about: Mapping[str, Any],
     evidence: Evidence | None = None,
 ) -> RouterFile:
-    """Fit the policy that was chosen to all examples.
+    """All that the policy that was chosen is solved from: all examples, and the settings it was validated with.
 
     Args:
         examples: of the compositions that may be chosen, so without controls.
@@ -71,8 +76,6 @@ def fit_file(
     features = _as_kept(features)
     if evidence is not None:
         features, targets = _add_votes(features, targets, evidence.rows, sentences)
-    name = validated.findings.policy
-    policy = POLICIES[name]().fit(features, targets)
     return RouterFile(
         version=1,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,11 +83,12 @@ def fit_file(
         adapters={str(adapter): str(mark) for adapter, mark in dict(about.get("adapters", {})).items()},
         sentences=Source(name=sentences.name, fingerprint=sentences.fingerprint),
         judge=examples.judge,
-        policy=PolicyPart(name=name, settings=policy.settings()),
+        policy=PolicyPart(name=validated.findings.policy, settings=validated.settings),
         default=examples.compositions[default],
         confidence=confidence,
         compositions=examples.compositions,
         signal=validated.signal,
+        mixing=validated.mixing,
         prompts=_list_prompts(examples, targets),
         training=Training(
             sentences=halve(features.sentences),

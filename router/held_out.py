@@ -42,7 +42,8 @@ class Picks:
 class HeldOut:
     """``default`` [P]: column of the best single composition, chosen without the prompt's genre. ``policies``: by name.
     ``router``: the policy that was selected in each fold, its name in ``selected`` [P]. ``blended`` [P]: columns chosen
-    by mixing, None where no blends were measured; ``asked`` [P]: whether what mixing asked for was measured."""
+    where mixing leads from the router's pick to another composition than the default, else that pick, None where no
+    blends were measured; ``asked`` [P]: whether what mixing asked for was measured."""
 
     default: NDArray[np.intp]
     policies: dict[str, Picks]
@@ -82,18 +83,21 @@ def hold_out_genres(
             if name == selection.name:
                 _keep(found["router"], held, prediction, best, confidence)
                 blended[held] = found["router"].choice[held]
-                if mixer := _mix(examples, fitted, selection):
+                if mixer := mix_held(examples, fitted, selection):
                     mixes = True
                     columns, told = mixer.mix(prediction.mean)
                     asked[held] = told
-                    blended[held] = np.where(told, columns, blended[held])
+                    away = told & (columns != best) & (blended[held] != best)
+                    blended[held] = np.where(away, columns, blended[held])
         if progress is not None:
             progress(done + 1, len(names))
     router = found.pop("router")
     return HeldOut(default, found, router, selected, blended if mixes else None, asked)
 
 
-def _mix(examples: Examples, fitted: NDArray[np.bool_], selection: Selection) -> Mixer | None:
+def mix_held(examples: Examples, fitted: NDArray[np.bool_], selection: Selection) -> Mixer | None:
+    """The mixer that suits what the policy selected predicted of prompts ``fitted`` [P] in folds of the search; None
+    where no blends were measured, or nothing was searched."""
     held = selection.searched[selection.name].held
     return None if held is None else fit_mixer(examples.compositions, held.mean, examples.rates[:, fitted].T)
 

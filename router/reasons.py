@@ -49,6 +49,16 @@ def explain_pick(picked: Candidate, default: Candidate, nearest: Neighbour | Non
     return f"{said}{_compare_nearest(picked, default, nearest)}."
 
 
+def explain_mix(mix: Candidate, measured: Candidate, default: Candidate) -> str:
+    """Why a mix. ``measured``: what was measured and is nearest to it, by which its figures go."""
+    return (
+        f"A mix sings, {say_composition(mix.name)}, each adapter by what it should gain here: about "
+        f"{say_rate(measured.wer)} should go wrong, as with {say_composition(measured.name)}, the nearest to it that "
+        f"was measured, and {100 * default.wer:.0f} with {say_composition(default.name)}, the best over all songs; "
+        f"that it does better here has a chance of {say_share(measured.chance)}."
+    )
+
+
 def _compare_nearest(picked: Candidate, default: Candidate, nearest: Neighbour | None) -> str:
     if nearest is None:
         return ""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router import reasons
+from router.blends import make_mixer
 from router.deciding import Outlook, Setting, decide, find_faults
 from router.decision import Decision, Neighbour
 from router.errors import RouterError
@@ -49,7 +50,8 @@ class Router:
         self._policy = solve(file, self._features, self._targets)
         self._ground = survey(self._features.sentences[: len(file.prompts)], [prompt.genre for prompt in file.prompts])
         self._ranges = np.array([file.training.low, file.training.high])  # [2, C]
-        self._usual_lyrics = self._features.lyrics.mean(0)
+        self._usual_lyrics = self._features.lyrics[: len(file.prompts)].mean(0)
+        self._mixer = None if file.mixing is None else make_mixer(file.compositions, file.mixing)
 
     @classmethod
     def fit(
@@ -121,7 +123,7 @@ class Router:
 
         Args:
             shelf: fingerprint of every adapter that is there now, by name; None leaves it open.
-            only: names of compositions to choose from; None is all.
+            only: names of compositions to choose from; None is all, and their mixes where fitting found them better.
 
         Raises:
             RouterError: the sentence model cannot be had or is another one, or no composition can be sung.
@@ -149,13 +151,15 @@ class Router:
             neighbours=near,
             notes=tuple(notes),
         )
-        return decide(self._foresee(self._policy.predict(Features(sentences, lyrics))), prompt, setting, faults)
+        outlook = self._foresee(self._policy.predict(Features(sentences, lyrics)), only is None)
+        return decide(outlook, prompt, setting, faults)
 
-    def _foresee(self, gains: Prediction) -> Outlook:
+    def _foresee(self, gains: Prediction, mixed: bool) -> Outlook:
         wer = gains.wer[0]
         low, high = np.clip(wer + self._ranges, 0, 1)
         default = self._targets.default
-        return Outlook(self.file.compositions, default, wer, low, high, gains, self.file.confidence)
+        mixer = self._mixer if mixed else None
+        return Outlook(self.file.compositions, default, wer, low, high, gains, self.file.confidence, mixer)
 
     def _look_around(self, vector: NDArray[np.float32]) -> tuple[float, float, tuple[Neighbour, ...]]:
         """Distance to the nearest measured prompt, share of them that are lonelier, and the nearest ones."""

@@ -132,6 +132,7 @@ class RouterFile(_Part):
     confidence: Annotated[float, Field(ge=0.5, lt=1)]
     compositions: tuple[str, ...]
     signal: bool
+    mixing: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # temperature of blends, null: none
     prompts: tuple[FittedPrompt, ...]
     training: Training
     votes: VotesPart | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 from router.errors import RouterError
@@ -49,13 +48,6 @@ def find_sentence_model(name: str = DEFAULT) -> tuple[Path, str]:
         _check_pins(folder, digests)
     listed = "".join(f"{path}:{digest}\n" for path, digest in sorted(digests.items()))
     return folder, hashlib.sha256(listed.encode()).hexdigest()[:16]
-
-
-def cache_folder() -> Path:
-    """Where this project keeps what it can make again: ``$CHOIRMASTER_CACHE``, or a folder of the user's cache."""
-    if chosen := os.environ.get("CHOIRMASTER_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "choirmaster"
 
 
 def _find_folder(name: str) -> Path:

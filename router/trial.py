@@ -32,6 +32,7 @@ from router.validation import RANDOM, ROUTER, THRESHOLDS
 
 #: Songs at most of the cascades that get a row of their own among the scores.
 BUDGETS = (2, 3)
+NOT_MIXED = "The router mixes adapters by predicted gain; here it chose among what was sung, and mixed nothing."
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ def try_router(router: Router, table: Table, *, seed: int = 0) -> Findings:
         permuted=(),
         curves=draw_curves(trial.heard, trial.order, fixed, seed=seed),
         signal=describe_signal(judged[-1], score, ())[1],
-        blending="",
+        blending=NOT_MIXED if router.file.mixing else "",
         seconds=time.monotonic() - started,
     )
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eval.lattice import Lattice
-from router.blends import NO_BLENDS, describe_blending
+from router.blends import NO_BLENDS, Mixer, describe_blending
 from router.calibration import OutOfFold, calibrate
 from router.choosing import CONFIDENCE, check_confidence
 from router.controls import PERMUTATIONS, permute_labels
@@ -27,7 +28,7 @@ from router.errors import RouterError
 from router.examples import Examples, find_default, pair
 from router.features import Features
 from router.findings import Findings, GenreRow, Judged, Kind, MapPoint, RiskPoint
-from router.held_out import HeldOut, Progress, hold_out_genres
+from router.held_out import HeldOut, Progress, hold_out_genres, mix_held
 from router.policies.search import select_policy
 from router.policies.space import fit_space
 from router.scoring import Way, estimate_by_genre, find_oracle_rates, score_ways
@@ -40,13 +41,23 @@ ROUTER, RANDOM, BLENDED = "router", "random choice", "mixed by gain"
 @dataclass(frozen=True, eq=False)
 class Validation:
     """``signal``: whether choosing by prompt is shown to pay; the sentence is ``findings.signal``. ``low``, ``high``
-    [C]: quantiles of measured less predicted WER of unseen prompts, of each composition that may be chosen."""
+    [C]: quantiles of measured less predicted WER of unseen prompts, of each composition that may be chosen.
+    ``settings`` of the policy that ``findings`` names, and ``mixer``: both found with all examples. ``mixes``: whether
+    mixing is shown to be better than picking; the sentence is ``findings.blending``."""
 
     findings: Findings
     out_of_fold: OutOfFold
     signal: bool
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    settings: dict[str, Any]
+    mixer: Mixer | None
+    mixes: bool
+
+    @property
+    def mixing(self) -> float | None:
+        """Temperature of the mixer, None where nothing is mixed."""
+        return self.mixer.temperature if self.mixes and self.mixer else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +135,7 @@ def _validate(
     permuted = permute_labels(learnt, features, selection, main.rates, confidence, permutations, seed)
     router = next(score for score in told.scores if score.kind == "router")
     signal, sentence = describe_signal(told, router, permuted)
+    mixes, blending = _compare_blends(main, learnt, held, signal, seed)
     found = OutOfFold(learnt.compositions, held.router.wer, learnt.rates.T, learnt.genres, held.default)
     findings = Findings(
         kind="fit",
@@ -142,10 +154,11 @@ def _validate(
         permuted=permuted,
         curves=(),
         signal=sentence,
-        blending=_compare_blends(main, learnt, held, seed),
+        blending=blending,
         seconds=time.monotonic() - started,
     )
-    return Validation(findings, found, signal, *found.bound())
+    mixer = mix_held(learnt, np.ones(len(learnt.prompts), dtype=bool), selection)
+    return Validation(findings, found, signal, *found.bound(), selection.settings, mixer, mixes)
 
 
 def _leave_out(examples: Examples, controls: Sequence[str]) -> list[str]:
@@ -251,13 +264,13 @@ def _draw_map(heard: _Heard, learnt: Examples, held: HeldOut, features: Features
     )
 
 
-def _compare_blends(heard: _Heard, learnt: Examples, held: HeldOut, seed: int) -> str:
+def _compare_blends(heard: _Heard, learnt: Examples, held: HeldOut, signal: bool, seed: int) -> tuple[bool, str]:
     if held.blended is None:
-        return NO_BLENDS
+        return False, NO_BLENDS
     rows = np.arange(len(heard.known))
     gains = (heard.rates[held.router.choice, rows] - heard.rates[held.blended, rows])[heard.known]
     gain = estimate_by_genre(gains[None], _genres(heard, learnt), seed)[0]
-    return describe_blending(gain.value, gain.low, gain.high, float(held.asked[heard.known].mean()))
+    return describe_blending(gain, float(held.asked[heard.known].mean()), signal)
 
 
 def _genres(heard: _Heard, learnt: Examples) -> list[str]:

@@ -1,8 +1,8 @@
 """What all policies have in common: how a composition's mean gain is shrunk, and what is left for features to tell.
 
 A prediction goes back to the composition's mean over prompts where features tell nothing, and that mean goes to zero as
-its noise demands. Compositions are fitted one by one, each on the rows that know its gain. Votes move means, but how far
-prompts differ is for measured rows to say: many votes for one gain would make all prompts look alike. Knows no sklearn.
+its noise demands. Compositions are fitted one by one, each on the rows that know its gain. Votes move means, but how
+far prompts differ is for measured rows to say: many votes for one gain would make all look alike. Knows no sklearn.
 """
 
 from __future__ import annotations

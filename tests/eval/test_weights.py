@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.weights import BUNDLES, Bundle, JudgeUnavailable, Part, assemble, cache_folder, resolve_weights
+from adapters.places import cache_folder
+from eval.weights import BUNDLES, Bundle, JudgeUnavailable, Part, assemble, resolve_weights
 
 
 @pytest.fixture
@@ -143,14 +144,6 @@ def test_hub_names_go_to_faster_whisper(tmp_path: Path, monkeypatch: pytest.Monk
 def test_unknown_names_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(JudgeUnavailable, match=r"the judge 'nonsense' .* use the judge 'base' or 'tiny.en', which "):
         resolve_weights("nonsense")
-
-
-def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CHOIRMASTER_CACHE", raising=False)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert cache_folder() == Path.home() / ".cache" / "choirmaster"
-    monkeypatch.setenv("XDG_CACHE_HOME", "/tmp/xdg")
-    assert cache_folder() == Path("/tmp/xdg/choirmaster")
 
 
 def refuse(name: str) -> str:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from eval.resampling import Estimate
 from eval.table import Table
-from router.examples import make_examples
+from router.examples import find_default, make_examples, pair
 from router.features import Featuriser
 from router.findings import Findings, Judged, Score
 from router.fitting import Evidence
+from router.policies import POLICIES
+from router.policies.search import search
 from router.router import Router
 from tests.eval.lattices import row, table_of
 
@@ -66,6 +68,8 @@ class Chosen(NamedTuple):
     signal: bool
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    settings: dict[str, Any]
+    mixing: float | None
 
 
 def caption_of(kind: str, instrument: str, number: int) -> str:
@@ -131,17 +135,20 @@ def plant_router(
     table: Table | None = None,
     evidence: Evidence | None = None,
     confidence: float = 0.8,
+    mixing: float | None = None,
 ) -> Router:
-    """A router fitted to the planted world."""
+    """A router fitted to the planted world, with the settings that a search finds."""
     table = plant_table() if table is None else table
     sentences = Words() if sentences is None else sentences
     examples = make_examples(table, JUDGE)
+    features = Featuriser(sentences).describe(examples.texts)
+    settings = search(POLICIES[policy], features, pair(examples, find_default(examples))).settings
     spread = np.full(len(examples.compositions), 0.1)
     return Router.fit(
         examples,
-        Featuriser(sentences).describe(examples.texts),
+        features,
         sentences,
-        Chosen(plant_findings(policy, examples.compositions), signal, -spread, spread),
+        Chosen(plant_findings(policy, examples.compositions), signal, -spread, spread, settings, mixing),
         confidence=confidence,
         about=table.about,
         evidence=evidence,

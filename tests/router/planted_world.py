@@ -50,6 +50,28 @@ def make_world(
     return Examples("judge 0", texts, lattices["judge 0"]), features, lattices
 
 
+def make_middle_world(genres: int = 24, each: int = 2, seeds: int = 4) -> tuple[Examples, Features, dict[str, Lattice]]:
+    """Genres along a line: x repairs one end, y the other, and both somewhat what lies between, where their blend
+    repairs most. Elsewhere the blend breaks, and genres off the line are broken by all, so that base is the best over
+    all. Features tell the place on the line and off it, but the blend's rate is no line."""
+    rng = np.random.default_rng(1)
+    owner = np.repeat(np.arange(genres), each)
+    line, hard = np.array([-1, 0, 1, 0, 0, 0])[owner % 6], np.array([0, 0, 0, 1, 0, 1])[owner % 6]
+    rates = np.full((5, len(owner)), 0.5)
+    rates[1:3] = np.where(hard, 0.95, 0.3 + 0.25 * line * np.array([[1], [-1]]))
+    rates[4] = np.where((line == 0) & (hard == 0), 0.1, 0.9)
+    told = 1.5 * np.stack([line, hard], 1)
+    rest = np.hstack([rng.normal(size=(genres, 8))[owner], rng.normal(size=(len(owner), 24))]) * 0.4
+    sentences = np.hstack([told, rest])
+    sentences /= np.linalg.norm(sentences, axis=1, keepdims=True)
+    features = Features(sentences.astype(np.float32), rng.normal(size=(len(owner), 2)))
+    shape = (*rates.shape, seeds)
+    songs = rng.beta(*(np.broadcast_to(40 * r[..., None], shape) for r in (rates, 1 - rates)))
+    lattices = {f"judge {j}": lattice_of_songs(rng.binomial(WORDS, songs), owner) for j in range(2)}
+    texts = tuple(RouterPrompt(caption=f"a song {i}") for i in range(len(owner)))
+    return Examples("judge 0", texts, lattices["judge 0"]), features, lattices
+
+
 def lattice_of_songs(errors: NDArray[np.int64], owner: NDArray[np.int64]) -> Lattice:
     """Errors [compositions, prompts, seeds] of songs of 24 words, prompts of numbered genres."""
     prompts = tuple(f"p{i}" for i in range(errors.shape[1]))

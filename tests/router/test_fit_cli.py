@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path) -> None
         "cascades that stop",
     ):
         assert text in shown
-    assert f"the router is in {out}" in shown
+    assert f"the router is in {out}" in shown and re.search(r"^fitted in \d+ s$", shown, re.MULTILINE)
     router = Router.load(out)
     assert router.file.compositions == ("base", "a=1", "b=1") and router.file.adapters == ADAPTERS
     assert router.findings.controls == ("random=1",) and router.findings.curves

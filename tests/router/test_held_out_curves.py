@@ -29,7 +29,7 @@ def chosen(right: bool) -> Validation:
     )
     predicted = np.tile([0.1, 0.4, 0.5], (len(picks), 1))
     found = OutOfFold(NAMES, predicted, predicted, examples.genres, np.zeros(len(picks), dtype=np.intp))
-    return Validation(replace(plant_findings(), map=points), found, True, np.zeros(3), np.zeros(3))
+    return Validation(replace(plant_findings(), map=points), found, True, np.zeros(3), np.zeros(3), {}, None, False)
 
 
 def curve(table: Table, right: bool) -> dict[int, CurvePoint]:

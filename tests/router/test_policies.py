@@ -113,6 +113,30 @@ def test_the_gaussian_process_conditions_on_rows_with_their_noise() -> None:
     assert found.sd[:, 1] == pytest.approx(np.sqrt(spread + column.doubt), rel=1e-4)
 
 
+def test_one_kernel_matrix_for_all_compositions_says_what_the_estimators_say() -> None:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+
+    features, asked = features_of(40), features_of(7, seed=3)
+    rng = np.random.default_rng(4)
+    gains, noise = rng.normal(0.1, 0.2, (40, 4)), rng.uniform(0.001, 0.05, (40, 4))
+    gains[:, 0], gains[rng.random(40) < 0.3, 2] = 0.0, np.nan
+    gains[30:], level = [np.nan, 0.05, 0.05, 0.05], np.repeat([0.5, np.nan], (30, 10))  # votes
+    found = make("gaussian process").fit(features, Targets(gains, noise, level, 0)).predict(asked)
+    space = fit_space(features.select(np.arange(30)))
+    x, z = (space.place(f, 0.5) for f in (features, asked))
+    for c in (1, 2, 3):
+        column = make_column(gains[:, c], noise[:, c], np.isfinite(level))
+        sung = column.rows < 30
+        precision = 1 / (column.noise + column.own + LEAST_VARIANCE)
+        scale = float(np.average(column.deviations[sung] ** 2, weights=precision[sung]))
+        kernel = ConstantKernel(0.5 * scale) * RBF(1.5)
+        process = GaussianProcessRegressor(kernel, alpha=column.noise + 0.2 * scale, optimizer=None)
+        mean, sd = process.fit(x[column.rows], column.deviations).predict(z, return_std=True)
+        np.testing.assert_allclose(found.mean[:, c], column.shrunk + mean, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(found.sd[:, c] ** 2, column.doubt + sd**2, rtol=0, atol=1e-10)
+
+
 def test_neighbours_tell_by_nearness_and_precision() -> None:
     features, asked = features_of(30), features_of(1, seed=3)
     rng = np.random.default_rng(2)
@@ -186,6 +210,63 @@ def test_votes_without_a_level_and_compositions_nobody_knows(name: str) -> None:
     assert found.level == pytest.approx(0.4)
     assert (found.mean[:, 2] == 0).all() and (found.sd[:, 2] > 0).all()
     assert (found.mean[:, 0] == 0).all() and (found.sd[:, 0] == 0).all()
+
+
+def with_votes(
+    features: Features, targets: Targets, at: Features, weight: float, count: int = 300, gain: float = 0.05
+) -> tuple[Features, Targets]:
+    """Rows beside the measured ones for votes that all agree, near the prompt ``at``."""
+    near = at.sentences + np.random.default_rng(8).normal(size=(count, at.sentences.shape[1])) * 0.02
+    lyrics = np.repeat(at.lyrics, count, axis=0)
+    both = np.vstack([features.sentences, near / np.linalg.norm(near, axis=1, keepdims=True)]).astype(np.float32)
+    return Features(both, np.vstack([features.lyrics, lyrics])), Targets(
+        np.vstack([targets.gains, np.tile([np.nan, gain], (count, 1))]),
+        np.vstack([targets.noise, np.tile([np.nan, 0.04 / weight], (count, 1))]),
+        np.append(targets.level, np.full(count, np.nan)),
+        0,
+    )
+
+
+def measured_prompts(count: int = 120) -> tuple[Features, Targets]:
+    """Prompts whose gains differ by an sd of .1 as their captions say, measured with a noise of a quarter of that."""
+    features = features_of(count)
+    gains = 0.25 * features.sentences[:, 0] + np.random.default_rng(3).normal(size=count) * 0.05
+    return features, targets_of(gains, 0.0025)
+
+
+def test_many_votes_leave_the_spread_between_prompts_as_it_was_measured() -> None:
+    features, targets = measured_prompts()
+    plain = make_column(targets.gains[:, 1], targets.noise[:, 1])
+    assert plain.own == pytest.approx(0.25**2 / 6, rel=0.3)
+    _, voted = with_votes(features, targets, features.select([0]), weight=10.0)
+    gains, noise = voted.gains[:, 1], voted.noise[:, 1]
+    assert estimate_spread(gains, noise) < plain.own / 2, "which is what there is to guard against"
+    column = make_column(gains, noise, voted.measured)
+    assert column.own == plain.own and column.measured.sum() == 120 and len(column.rows) == 420
+    found = search(POLICIES["best single"], features_of(420), voted)
+    assert found.held is not None
+    weights = 1 / (noise + plain.own + LEAST_VARIANCE)
+    wrong = (gains - found.held.mean[:, 1]) ** 2
+    assert found.error == pytest.approx(weights @ wrong / weights.sum())
+
+
+@pytest.mark.parametrize("name", LOOKING)
+def test_votes_count_by_their_weight_and_do_not_crowd_out_what_was_measured(name: str) -> None:
+    features, targets = measured_prompts()
+    at, far = features.select([int(features.sentences[:, 0].argmin())]), features.select([0])
+
+    def ask(weight: float | None) -> tuple[float, float]:
+        given = (features, targets) if weight is None else with_votes(features, targets, at, weight)
+        policy = make(name).fit(*given)
+        return float(policy.predict(at).mean[0, 1]), float(policy.predict(far).mean[0, 1])
+
+    plain, told = ask(None), [ask(weight) for weight in (1e-6, 0.01, 0.1, 1.0, 10.0)]
+    assert told[0] == pytest.approx(plain, abs=1e-4), "votes of no weight change nothing"
+    near = [here for here, _ in told]
+    assert near == sorted(near) and plain[0] < -0.08 and near[-1] > plain[0] + 0.05
+    assert near[-1] < 0.06, "and no more than what they say"
+    moved = [abs(there - plain[1]) for _, there in told]
+    assert moved[-1] < (near[-1] - plain[0]) / 2, "elsewhere prompts go on to differ"
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from router.blends import make_mixer
+from router.deciding import Outlook, Setting, decide
+from router.decision import Decision
 from router.errors import RouterError
 from router.evidence import VoteRows
 from router.fitting import Evidence
-from router.policies import POLICIES
+from router.policies import POLICIES, Prediction
 from router.prompt import RouterPrompt, read_prompt
 from router.router import NEAREST, Router
+from router.router_file import PolicyPart
 from tests.router.planted_router import ADAPTERS, MODEL, Words, plant_router, plant_table
 
 QUIET = RouterPrompt(caption="a very quiet quiet song with harp", tags=("quiet", "harp"), lyrics="sing me a line")
@@ -207,6 +211,53 @@ def test_only_what_is_asked_for_is_chosen(router: Router) -> None:
     assert router.route(QUIET, only=router.file.compositions) == router.route(QUIET)
 
 
+def test_a_mix_is_asked_for_where_mixing_is_on() -> None:
+    table = plant_table(names=("base", "a=1", "b=1", "a=0.7"))
+    plain, mixed = plant_router(table=table), plant_router(table=table, mixing=0.5)
+    picked, decision = plain.route(QUIET), mixed.route(QUIET)
+    assert (plain.file.mixing, mixed.file.mixing, picked.name) == (None, 0.5, "a=1")
+    by_name = {c.name: c for c in picked.candidates}
+    # A softmax over what is pure; what b would get is too little, and the base model's share is missing to 1.
+    shares = {name: np.exp(by_name[name].gain / 0.5) for name in ("base", "a=1", "b=1")}
+    assert shares["b=1"] < 0.15 * sum(shares.values())
+    weight = round(shares["a=1"] / (shares["a=1"] + shares["base"]), 2)
+    assert 0.5 < weight < 0.95 and weight != 0.7
+    assert (decision.name, decision.composition, decision.why) == (f"a={weight}", {"a": weight}, "predicted")
+    near = by_name["a=0.7"]
+    assert (decision.wer, decision.low, decision.high) == (near.wer, near.low, near.high)
+    assert decision.reason.startswith(f"A mix sings, a at {weight}, ") and "as with a at 0.7" in decision.reason
+    assert decision.order[0] == decision.name and set(decision.order[1:]) == {"base", "a=1", "b=1"}
+    assert decision.candidates == picked.candidates
+    assert mixed.route(QUIET, only=table.compositions) == picked, "what is to be measured is not mixed"
+    # Of loud ones no measured composition is near the mix, and nothing surely helps an unknown one.
+    assert mixed.route(LOUD).name == plain.route(LOUD).name == "b=1"
+    lost = RouterPrompt(caption="zzz qqq", lyrics="words")
+    assert mixed.route(lost) == plain.route(lost) and mixed.route(lost).name == "base"
+    assert mixed.route(QUIET, {"b": "bbbb"}).composition == {}
+
+
+def test_a_mix_of_two_has_their_weights_and_may_be_one_that_was_measured() -> None:
+    rates = {"base": 0.5, "a=1": 0.2, "b=1": 0.24, "a=0.5,b=0.5": 0.3}
+    names, wer = tuple(rates), np.array(list(rates.values()))
+    gains = Prediction(wer[None, :1] - wer, np.full((1, 4), 0.01), np.array([0.5]))
+    setting = Setting(True, True, True, 10, "ridge", 0.1, 0.5, ())
+
+    def ask(temperature: float | None, gains: Prediction = gains) -> Decision:
+        mixer = None if temperature is None else make_mixer(names, temperature)
+        outlook = Outlook(names, 0, wer, wer - 0.1, wer + 0.1, gains, 0.8, mixer)
+        return decide(outlook, QUIET, setting, {})
+
+    assert ask(None).name == "a=1" and "mix" not in ask(None).reason
+    share = round(1 / (1 + np.exp(-0.04 / 0.1)), 2)
+    assert ask(0.1).composition == {"a": share, "b": 1 - share} == {"a": 0.6, "b": 0.4}
+    assert ask(0.1).name == "a=0.6,b=0.4" and ask(0.1).wer == 0.3 and "a 0.6 + b 0.4" in ask(0.1).reason
+    assert ask(0.01) == ask(None), "one gets nearly all"
+    even = Prediction(np.array([[0, 0.3, 0.3, 0.2]]), gains.sd, gains.level)
+    assert ask(0.05, even).name == "a=0.5,b=0.5" and "a mix sings" not in ask(0.05, even).reason.lower()
+    unsure = Prediction(gains.mean, gains.sd * 100, gains.level)
+    assert ask(0.1, unsure) == ask(None, unsure) and ask(0.1, unsure).why == "abstained"
+
+
 def test_an_adapter_that_has_changed_is_passed_over(router: Router) -> None:
     decision = router.route(QUIET, ADAPTERS | {"a": "other"})
     by_name = {c.name: c for c in decision.candidates}
@@ -256,3 +307,18 @@ def test_votes_move_predictions_and_are_told() -> None:
     assert voted.file.votes is not None and voted.file.votes.skipped == {"sung without words": 2}
     assert len(voted.route(QUIET).neighbours) == NEAREST and names == voted.file.compositions
     assert {n.songs for n in voted.route(QUIET).neighbours} == {2}  # measured prompts only
+
+
+def test_words_of_votes_are_not_what_is_usual_for_a_song_without_words() -> None:
+    """What an instrumental's lyrics are taken to be is the mean over measured prompts."""
+    gains, noise = np.full((2, 50, 3), np.nan)
+    gains[:, 2], noise[:, 2] = 0.05, 1e9  # of no weight
+    odd = RouterPrompt(caption="opera", lyrics="\n".join(["incomprehensibilities notwithstanding"] * 40))
+    settings = PolicyPart(name="ridge", settings={"signal": 0.8, "lyrics": 1.0})
+    plain, voted = (
+        Router(plant_router(evidence=given).file.model_copy(update={"policy": settings}), Words())
+        for given in (None, Evidence(VoteRows((odd,) * 50, gains, noise, Counter()), 1.0))
+    )
+    quiet = RouterPrompt(caption=QUIET.caption)
+    expected, found = ({c.name: c.wer for c in router.route(quiet).candidates} for router in (plain, voted))
+    assert found == pytest.approx(expected, abs=1e-6)

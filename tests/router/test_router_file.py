@@ -90,6 +90,8 @@ def test_what_is_far_too_large_is_not_read(tmp_path: Path) -> None:
         ("compositions", ["base", "base", "b=1"], "compositions: .*each once"),
         ("compositions", ["base", "A b", "b=1"], "is no adapter name"),
         ("confidence", 1.5, "confidence: "),
+        ("mixing", 0, "mixing: "),
+        ("mixing", "warm", "mixing: "),
         ("prompts", [], "there is no fitted prompt"),
         ("prompts.3.songs", 0, r"prompts\.3\.songs"),
         ("prompts.3.wer", [0.1], "wer has a row of 1 values, and 3 belong there"),

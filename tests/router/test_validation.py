@@ -12,8 +12,10 @@ from router.errors import RouterError
 from router.examples import Examples, find_default, pair
 from router.features import Features
 from router.findings import Judged, Score, read_findings
+from router.held_out import hold_out_genres
+from router.policies.search import select_policy
 from router.validation import RANDOM, Validation, validate
-from tests.router.planted_world import make_world
+from tests.router.planted_world import make_middle_world, make_world
 
 CONTROL = "random=1"
 
@@ -105,7 +107,33 @@ def test_intervals_calibration_map_and_genres_are_told(repaired: Validation) -> 
 def test_blends_are_compared_with_picking_one(repaired: Validation, noise: Validation) -> None:
     assert "so it is off" in repaired.findings.blending and "points of WER" in repaired.findings.blending
     assert score(repaired.findings.judges[1], "mixed by gain").kind == "policy"
+    assert not repaired.mixes and repaired.mixer is not None and repaired.mixing is None
     assert noise.findings.blending.startswith("No blends")
+    assert not noise.mixes and noise.mixer is None and noise.mixing is None
+
+
+def test_mixing_is_on_where_the_independent_judge_hears_that_it_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    examples, features, lattices = make_middle_world()
+    held = hold_out_genres(examples.select(["base", "x=1", "y=1", "x=0.5,y=0.5"]), features, 0.55)
+    monkeypatch.setattr("router.validation.hold_out_genres", lambda *given: held)
+    found = validate(examples, features, scoring=lattices, controls=(CONTROL,), confidence=0.55, permutations=1)
+    router, mixed = (score(found.findings.judges[1], name) for name in ("router", "mixed by gain"))
+    assert router.wer.value - mixed.wer.value > 0.03
+    assert found.mixes and found.findings.blending.endswith("so it is on.")
+    gain = f"wins {100 * (router.wer.value - mixed.wer.value):+.1f} points"
+    assert gain in found.findings.blending
+    assert found.mixer is not None and found.mixing == found.mixer.temperature
+    deaf = replace(lattices["judge 1"], errors=np.full_like(lattices["judge 1"].errors, 12))
+    scoring = lattices | {"judge 1": deaf}
+    found = validate(examples, features, scoring=scoring, controls=(CONTROL,), confidence=0.55, permutations=1)
+    assert not found.mixes and found.mixing is None and found.findings.blending.endswith("so it is off.")
+
+
+def test_the_settings_are_those_that_all_examples_gave(repaired: Validation) -> None:
+    examples, features, _ = make_world(compositions=5)
+    learnt = examples.select([name for name in examples.compositions if name != CONTROL])
+    selection = select_policy(features, pair(learnt, find_default(learnt)))
+    assert (repaired.findings.policy, repaired.settings) == (selection.name, selection.settings)
 
 
 def test_findings_are_plain_json(repaired: Validation) -> None:
@@ -170,8 +198,6 @@ def change(examples: Examples, features: Features, rows: NDArray[np.bool_]) -> t
 
 
 def test_nothing_of_a_genre_leaks_into_what_is_chosen_for_it() -> None:
-    from router.held_out import hold_out_genres
-
     examples, features, _ = make_world(genres=5, each=3, compositions=5)
     rows = np.array(examples.genres) == "genre 2"
     plain = hold_out_genres(examples, features, 0.8)
@@ -186,8 +212,6 @@ def test_nothing_of_a_genre_leaks_into_what_is_chosen_for_it() -> None:
 
 
 def test_the_features_of_a_genre_do_not_leak_either() -> None:
-    from router.held_out import hold_out_genres
-
     examples, features, _ = make_world(genres=4, each=3)
     rows = np.array(examples.genres) == "genre 2"
     first = np.flatnonzero(rows)[0]
@@ -199,8 +223,6 @@ def test_the_features_of_a_genre_do_not_leak_either() -> None:
 
 
 def test_progress_is_told_and_the_default_is_the_fold_s() -> None:
-    from router.held_out import hold_out_genres
-
     examples, features, _ = make_world(genres=3, each=2)
     told: list[tuple[int, int]] = []
     held = hold_out_genres(examples, features, 0.8, progress=lambda done, of: told.append((done, of)))
