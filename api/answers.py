@@ -136,10 +136,10 @@ class Take(BaseModel):
     """One take of a cascade."""
 
     place: int
-    song: str | None = Field(description="The id of its song; null where it could not even be queued.")
+    song: str | None = Field(description="The id of its song; null where it could not even be queued, or was removed.")
     name: str = Field(examples=["lyrics=1"], description="The composition it is sung with.")
     seed: int
-    state: SongState | Literal["judging"]
+    state: SongState | Literal["judging", "removed"]
     wer: float | None = Field(description="As the judge heard it.")
     error: str | None
 

@@ -1,10 +1,11 @@
-"""Asking the router over HTTP: what a prompt would be sung with, and why. Nothing is sung here."""
+"""Asking the router over HTTP: what a prompt would be sung with, why, and what is known of it. Nothing is sung here."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import Decision
@@ -30,5 +31,21 @@ def route_routes(songs: Songs) -> APIRouter:
         asked = await read_json(request)
         decision = await run_in_threadpool(lambda: songs.routing.decide(read_route(asked)))
         return decision.as_json()
+
+    @router.get(
+        "/v1/router/report",
+        summary="Read what the router knows",
+        response_class=HTMLResponse,
+        responses={
+            200: {
+                "description": "A page that asks nobody else for anything: its test, where there is one, and its fit."
+            },
+            **errors(409, 503),
+        },
+    )
+    def report() -> Any:
+        """How good the router is on prompts it never saw, where that comes from, and what it was compared with. Answers
+        409 where there is no router that fits the loaded model, 503 while it is being loaded."""
+        return HTMLResponse(songs.routing.report())
 
     return router

@@ -17,9 +17,7 @@ from api.places import with_clean_sentences
 from api.problems import Problem
 from api.schema import SONG_EXAMPLES, body, errors
 from engine.engine import Job
-from engine.request import SongRequest
 from engine.song_query import SongQuery
-from ui.choices import Choice
 from ui.listing import Listing
 from ui.songs import Songs
 from ui.standings import Standing
@@ -80,7 +78,8 @@ def song_routes(songs: Songs) -> APIRouter:
         """All fields may be left out. A composition that names an adapter that is not there is answered with 404; where
         it is "routed" and there is no router that fits the loaded model, the answer is 409."""
         asked = await read_json(request)
-        job = await run_in_threadpool(lambda: _submit(songs, *read_wish(asked)))
+        wish, routed = read_wish(asked)
+        job = await run_in_threadpool(songs.submit_routed if routed else songs.submit, wish)
         if wait:
             await _ended(job, request)
         standing = await run_in_threadpool(songs.standing_of, job)
@@ -149,14 +148,6 @@ def song_routes(songs: Songs) -> APIRouter:
         return {"id": song_id, "state": outcome}
 
     return router
-
-
-def _submit(songs: Songs, request: SongRequest, routed: bool) -> Job:
-    if not routed:
-        return songs.submit(request)
-    decision = songs.decide(request)
-    chosen = SongRequest.model_validate({**request.model_dump(), "composition": decision.composition})
-    return songs.submit(chosen, Choice(decision))
 
 
 async def _ended(job: Job, request: Request) -> None:

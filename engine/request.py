@@ -33,6 +33,12 @@ _REMEDIES = {
     "composition": 'give weights by adapter name, for example {"lyrics": 0.6}, or text such as lyrics=0.6',
     "attention": 'give {"heads": [[2, 0], [3, 1]], "steps": "all"}, null for no maps, or leave it out',
     "durations": "give seconds per syllable, for example 0.24",
+    # of prompts and cascades, which are told in the same way
+    "tags": "give fewer or shorter ones, as in slow, acoustic",
+    "budget": "give the songs to sing at most, 1 to 16, for example 3",
+    "stop_wer": "give a word error rate from 0 (every word) to 1 (any song), for example 0.2",
+    "retry": "give adapters, seeds or both, or leave it out",
+    "together": "give how many takes are sung at once, 1 to 16, or leave it out",
 }
 
 
@@ -119,6 +125,15 @@ class SongRequest(BaseModel):
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
         return self
+
+    def sung_by(self, composition: Mapping[str, float], seed: int | None = None) -> SongRequest:
+        """The same song by another composition, and from other noise where a seed is given.
+
+        Raises:
+            RequestError: it is no composition, or no seed.
+        """
+        noise = {} if seed is None else {"seed": seed}
+        return read_request({**self.model_dump(), "composition": composition, **noise})
 
     def as_json(self) -> dict[str, Any]:
         """All fields that have a value, as :func:`read_request` takes them again."""

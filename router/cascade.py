@@ -22,6 +22,14 @@ MAX_BUDGET = 16
 BUDGET, STOP_WER = 3, 0.2
 
 
+class JudgeGone(RouterError):
+    """Raised by a judge that will judge no song any more."""
+
+
+class SongGone(RouterError):
+    """Raised by a judge of a song that is there no more."""
+
+
 @dataclass(frozen=True)
 class Wish:
     """A song to be tried: ``name`` of its composition (as in tables), the composition, and the seed of its noise."""
@@ -34,7 +42,8 @@ class Wish:
 @dataclass(frozen=True)
 class Take:
     """What became of a wish. ``wer``: uncapped, None where nobody judged it. ``error``: why there is no song, or no
-    judgement of it; empty where all went well. ``song``: whatever ``sing`` gave, None where it gave none."""
+    judgement of it; empty where all went well. ``song``: whatever ``sing`` gave, None where it gave none, or where it
+    was gone before it was judged."""
 
     wish: Wish
     wer: float | None
@@ -77,6 +86,7 @@ def run_cascade(
     wordless: bool = False,
     told: Callable[[Take], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    closing: Callable[[], bool] = lambda: False,
 ) -> Cascade:
     """Sing the wishes in order until one is good enough, the budget is spent, or somebody cancels.
 
@@ -87,13 +97,15 @@ def run_cascade(
     Args:
         sing: songs of some wishes, in their order; an exception in place of a song is that song's failure, and one
             that is raised the failure of all of them.
-        judge: WER of a song, None where it has no words to be judged by; raising fails that take alone.
+        judge: WER of a song, None where it has no words to be judged by; raising fails that take alone, but
+            :class:`JudgeGone` ends the cascade with its round.
         budget: songs at most, of which failures are some.
         stop_wer: a WER of at most this is good enough.
         together: songs of one round, which may share a batch.
         wordless: whether there is nothing to be judged, known beforehand.
         told: hears of every take as soon as it is there.
         cancelled: asked before every round and every judgement.
+        closing: asked before every round: what is sung by then is judged all the same.
 
     Raises:
         RouterError: see :func:`check_limits`, or there are no wishes.
@@ -104,16 +116,16 @@ def run_cascade(
     stopped: Stop = "wordless" if wordless else "no judge" if judge is None else "budget"
     if stopped != "budget":
         judge, budget = None, 1
-    wanted, takes = list(wishes[:budget]), list[Take]()
+    wanted, takes, gone = list(wishes[:budget]), list[Take](), list[JudgeGone]()
     for start in range(0, len(wanted), together):
-        if cancelled():
+        if cancelled() or closing():
             stopped = "cancelled"
             break
-        for take in _run_round(wanted[start : start + together], sing, judge, cancelled):
+        for take in _run_round(wanted[start : start + together], sing, judge, cancelled, gone):
             takes.append(take)
             if told is not None:
                 told(take)
-        if (ended := _end(takes, stop_wer, cancelled())) is not None:
+        if (ended := _end(takes, stop_wer, cancelled(), bool(gone))) is not None:
             stopped = ended if stopped == "budget" or ended == "cancelled" else stopped
             break
     best = _find_best(takes)
@@ -125,7 +137,9 @@ def _run_round(
     sing: Callable[[Sequence[Wish]], Sequence[Any]],
     judge: Callable[[Any], float | None] | None,
     cancelled: Callable[[], bool],
+    gone: list[JudgeGone],
 ) -> Iterator[Take]:
+    """The takes of one round; ``gone`` gets what a judge said who will judge no more."""
     try:
         songs = sing(wishes)
     except Exception as error:
@@ -136,13 +150,17 @@ def _run_round(
         elif judge is None or cancelled():
             yield Take(wish, None, song=song)
         else:
-            yield _judge(wish, song, judge)
+            yield _judge(wish, song, judge, gone)
 
 
-def _judge(wish: Wish, song: Any, judge: Callable[[Any], float | None]) -> Take:
+def _judge(wish: Wish, song: Any, judge: Callable[[Any], float | None], gone: list[JudgeGone]) -> Take:
     try:
         wer = judge(song)
+    except SongGone as error:
+        return Take(wish, None, _tell(error))
     except Exception as error:
+        if isinstance(error, JudgeGone):
+            gone.append(error)
         return Take(wish, None, f"it was sung but not judged: {_tell(error)}", song)
     if wer is not None and not (math.isfinite(wer) and wer >= 0):
         return Take(wish, None, f"it was sung but not judged: the judge gave a WER of {wer}", song)
@@ -161,21 +179,24 @@ def _find_best(takes: list[Take]) -> Take | None:
     return best or next((take for take in takes if take.song is not None), None)
 
 
-def _end(takes: list[Take], stop_wer: float, cancelled: bool) -> Stop | None:
+def _end(takes: list[Take], stop_wer: float, cancelled: bool, deaf: bool) -> Stop | None:
     """Why no further round is sung, None if one may be."""
     best = _find_best(takes)
     if best is not None and best.wer is not None and best.wer <= stop_wer:
         return "good enough"
     if cancelled:
         return "cancelled"
+    if deaf:
+        return "no judge"
     heard_nothing = any(take.song is not None and not take.error for take in takes)
     return "wordless" if best is not None and best.wer is None and heard_nothing else None
 
 
 def _explain(takes: list[Take], best: Take | None, stopped: Stop, stop_wer: float, budget: int) -> str:
-    """One or two sentences: why it ended with this best take, and how many failed."""
+    """A few sentences: why it ended with this best take, how many failed, and how many nobody judged."""
     count = "1 song" if len(takes) == 1 else f"{len(takes)} songs"
-    broken = [take.error for take in takes if take.error]
+    broken = [take.error for take in takes if take.song is None]
+    unjudged = sum(take.song is not None and bool(take.error) for take in takes)
     if not takes:
         return "Cancelled before a song was sung."
     if best is None:
@@ -183,12 +204,17 @@ def _explain(takes: list[Take], best: Take | None, stopped: Stop, stop_wer: floa
         return f"{'Cancelled. ' if stopped == 'cancelled' else ''}{failed} failed, the last because: {broken[-1]}"
     name = best.wish.name
     closest = f"{name} came closest at a WER of {best.wer:.2f}" if best.wer is not None else "none was judged"
+    unheard = f", so {name} is taken as it came" if best.wer is None else f" any more; {closest}"
     spent = f"The budget of {count} is spent" if len(takes) == budget else f"All there was to try ({count}) is sung"
     said = {
         "good enough": f"After {count}, {name} is good enough: a WER of {best.wer or 0:.2f}, asked for {stop_wer:.2f}.",
         "wordless": f"There are no words to judge a song by, so {name} is taken as it came.",
-        "no judge": f"Nobody listens here, so {name} is taken as it came.",
+        "no judge": f"Nobody listens here{unheard}.",
         "cancelled": f"Cancelled after {count}; {closest}.",
         "budget": f"{spent} and none was at or below a WER of {stop_wer:.2f}; {closest}.",
     }[stopped]
-    return f"{said} {len(broken)} of {count} failed." if broken else said
+    if broken:
+        said += f" {len(broken)} of {count} failed."
+    if unjudged and stopped != "no judge":
+        said += f" {unjudged} of {count} {'was' if unjudged == 1 else 'were'} not judged."
+    return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +17,8 @@ _REMEDY = {
     "lyrics": "route the parts by themselves",
     "tags": "give fewer or shorter ones",
 }
+#: One tag of a prompt.
+Tag = Annotated[str, Field(max_length=MAX_TAG)]
 _NO_WORDS = re.compile(r"\[[^\[\]\n]*\]|\([^()\n]*\)|\{[^{}\n]*\}")
 
 
@@ -25,7 +28,7 @@ class RouterPrompt(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     caption: str = Field(default="", max_length=MAX_CAPTION)
-    tags: tuple[str, ...] = Field(default=(), max_length=MAX_TAGS)
+    tags: tuple[Tag, ...] = Field(default=(), max_length=MAX_TAGS)
     lyrics: str = Field(default="", max_length=MAX_LYRICS)
 
     @property
@@ -53,10 +56,10 @@ def read_prompt(caption: str = "", tags: Sequence[str] = (), lyrics: str = "") -
 
 def _describe(error: object) -> str:
     assert isinstance(error, dict)
-    name = str(error["loc"][0])
-    limits = error.get("ctx", {})
+    name, limits = str(error["loc"][0]), error.get("ctx", {})
     if error["type"] == "string_too_long":
-        said = f"{name} has {len(error['input']):,} characters, at most {limits['max_length']:,} are allowed"
+        which = "".join(f" number {place + 1}" for place in error["loc"][1:])
+        said = f"{name}{which} has {len(error['input']):,} characters, at most {limits['max_length']:,} are allowed"
     elif error["type"] == "too_long":
         said = f"{name} has {limits['actual_length']} entries, at most {limits['max_length']} are allowed"
     else:

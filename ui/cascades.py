@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from engine.engine import ENDED, Job
 from engine.errors import Cancelled, ChoirmasterError, EngineClosed, QueueFull, SongError
 from engine.request import SongRequest
-from router.cascade import Cascade, Take, Wish, run_cascade
+from router.cascade import Cascade, JudgeGone, SongGone, Take, Wish, run_cascade
 from router.decision import Decision
 from ui.choices import Choice, TakeOf
+from ui.judging import CLOSING, REMOVED
 from ui.routing import prompt_of
 from ui.stored import number, read_verdict
 from ui.takes import CascadeOptions, CascadeStanding, CascadeState, TakeStanding, plan_takes, read_past
@@ -114,8 +115,8 @@ class Cascades:
             going = self._known.get(cascade)
         if going is not None and not going.ended:
             going.unwanted.set()
-            for job in [job for job in going.jobs.values() if isinstance(job, Job)]:
-                if job.state not in ENDED:
+            for job in list(going.jobs.values()):  # to which its thread adds
+                if isinstance(job, Job) and job.state not in ENDED:
                     self._songs.engine.cancel(job)
             self._songs.count_change()
         return self.standing(cascade)
@@ -132,15 +133,19 @@ class Cascades:
         with self._lock:
             going = list(self._known)
         for cascade in going:
-            self.cancel(cascade)
+            try:
+                self.cancel(cascade)
+            except Exception:  # the others, and all else that is closed after them, must end too
+                log.exception("the cascade %s was not cancelled", cascade)
 
     # --- of one cascade, in its thread
 
     def _run(self, going: _Going) -> None:
         listener, options = self._songs.listener, going.options
         ends = time.monotonic() + JUDGE_PATIENCE
-        # Whether there is a judge decides how many songs are sung.
-        while listener.state == "loading" and time.monotonic() < ends and not going.unwanted.is_set():
+        wordless = prompt_of(going.request).instrumental
+        # Whether there is a judge decides how many songs are sung, where there is something to judge.
+        while not wordless and listener.state == "loading" and time.monotonic() < ends and not going.unwanted.is_set():
             going.unwanted.wait(LOOK_EVERY)
         deaf = listener.state in ("off", "unavailable")
         try:
@@ -151,9 +156,11 @@ class Cascades:
                 budget=options.budget,
                 stop_wer=options.stop_wer,
                 together=min(options.together, self._songs.engine.settings.max_queue),
-                wordless=prompt_of(going.request).instrumental,
+                wordless=wordless,
                 told=lambda take: self._take(going, take),
-                cancelled=lambda: going.unwanted.is_set() or not self._songs.engine.accepting,
+                cancelled=going.unwanted.is_set,
+                # A server that ends sings nothing more, and hears what it has sung.
+                closing=lambda: not self._songs.engine.accepting,
             )
         except Exception as error:
             if not isinstance(error, ChoirmasterError):
@@ -182,20 +189,22 @@ class Cascades:
         ]
 
     def _queue(self, going: _Going, wish: Wish, place: int) -> Job:
-        asked = {**going.request.model_dump(), "composition": wish.composition, "seed": wish.seed}
-        options = going.options
+        options, engine = going.options, self._songs.engine
         mark = TakeOf(going.id, place, wish.name, options.budget, options.stop_wer, options.retry)
+        request, choices = going.request.sung_by(wish.composition, wish.seed), {0: Choice(going.decision, mark)}
         while True:
+            # To ask means to plan the song, which is not for every look.
+            while engine.queued >= engine.settings.max_queue and not going.unwanted.is_set():
+                going.unwanted.wait(LOOK_EVERY)
             if going.unwanted.is_set():
                 raise Cancelled("the cascade was cancelled")
             try:
-                choices = {0: Choice(going.decision, mark)}
-                job = self._songs.compare([SongRequest.model_validate(asked)], choices, going.id)[1][0]
-            except QueueFull:
-                going.unwanted.wait(LOOK_EVERY)
+                job = self._songs.compare([request], choices, going.id)[1][0]
+            except QueueFull:  # somebody was faster
+                continue
             else:
                 if going.unwanted.is_set():  # while it was being queued
-                    self._songs.engine.cancel(job)
+                    engine.cancel(job)
                 return job
 
     def _hear(self, going: _Going, job: Job) -> float | None:
@@ -210,6 +219,10 @@ class Cascades:
         finally:
             stop()
         verdict = read_verdict(found[0])
+        if verdict == REMOVED or self._songs.store.stamp(job.id) is None:  # gone before or while it was heard
+            raise SongGone(str(REMOVED["reason"]))
+        if verdict["state"] == "unavailable" and verdict != CLOSING:
+            raise JudgeGone(str(verdict.get("reason") or "nobody listens any more"))
         if verdict["state"] not in ("judged", "wordless"):
             raise SongError(str(verdict.get("reason") or "the judge did not listen"))
         return number(verdict["wer"]) if verdict["state"] == "judged" else None
@@ -217,11 +230,11 @@ class Cascades:
     # --- how it stands
 
     def _standing_of(self, going: _Going) -> CascadeStanding:
-        outcome, jobs = going.outcome, dict(going.jobs)
-        songs = [job if isinstance(job, Job) else None for job in (jobs.get(p) for p in range(len(jobs)))]
+        outcome = going.outcome
+        takes = tuple(self._take_standing(going, place, job) for place, job in dict(going.jobs).items())
         best = None
         if outcome is not None and outcome.best is not None:
-            best = songs[outcome.takes.index(outcome.best)]
+            best = next((t.song for t in takes if outcome.takes[t.place] is outcome.best), None)
         state: CascadeState = "going"
         if going.fault is not None or (outcome is not None and outcome.best is None):
             state = "failed"
@@ -236,17 +249,19 @@ class Cascades:
             going.request.as_json(),
             going.options.model_dump(),
             going.decision,
-            tuple(_take_standing(going, place, job) for place, job in jobs.items()),
-            None if best is None else best.id,
+            takes,
+            best,
             None if outcome is None else outcome.stopped,
             going.fault if outcome is None else outcome.reason,
         )
 
-
-def _take_standing(going: _Going, place: int, job: Job | Exception) -> TakeStanding:
-    wish, take = going.wishes[place], going.takes.get(place)
-    if not isinstance(job, Job):
-        return TakeStanding(place, None, wish.name, wish.seed, "failed", None, str(job))
-    error = (take.error if take is not None else "") or job.error
-    state = "judging" if take is None and job.state == "done" else job.state
-    return TakeStanding(place, job.id, wish.name, wish.seed, state, None if take is None else take.wer, error or None)
+    def _take_standing(self, going: _Going, place: int, job: Job | Exception) -> TakeStanding:
+        wish, take = going.wishes[place], going.takes.get(place)
+        if not isinstance(job, Job):
+            return TakeStanding(place, None, wish.name, wish.seed, "failed", None, str(job))
+        wer = None if take is None else take.wer
+        if job.state == "done" and self._songs.store.stamp(job.id) is None:
+            return TakeStanding(place, None, wish.name, wish.seed, "removed", wer, str(REMOVED["reason"]))
+        error = (take.error if take is not None else "") or job.error
+        state = "judging" if take is None and job.state == "done" else job.state
+        return TakeStanding(place, job.id, wish.name, wish.seed, state, wer, error or None)

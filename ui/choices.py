@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -84,10 +84,13 @@ def name_composition(request: Mapping[str, Any]) -> str:
 
 
 class Choices:
-    """The choices of the songs of one store, by their ids. Any thread may call."""
+    """The choices of the songs of one store, by their ids. Any thread may call.
 
-    def __init__(self, store: SongStore) -> None:
-        self._store = store
+    ``ended`` tells of a song whether it has ended: of others the choice is still to be written down.
+    """
+
+    def __init__(self, store: SongStore, ended: Callable[[str], bool]) -> None:
+        self._store, self._ended = store, ended
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Choice] = OrderedDict()
 
@@ -97,8 +100,10 @@ class Choices:
             return
         with self._lock:
             self._kept[song_id] = choice
-            while len(self._kept) > REMEMBERED:
-                self._kept.popitem(last=False)
+            known = list(self._kept)
+        if (beyond := len(known) - REMEMBERED) > 0:
+            for old in [old for old in known if self._ended(old)][:beyond]:
+                self.drop(old)
 
     def of(self, song_id: str, record: Mapping[str, Any] | None = None) -> Choice:
         """The choice that is remembered, else the one in its JSON."""
@@ -132,7 +137,7 @@ def resolve(
 
     Where another is sung by the same composition already there is one song of the two, since they would be the same.
     """
-    chosen = SongRequest.model_validate({**requests[routed].model_dump(), "composition": decision.composition})
+    chosen = requests[routed].sung_by(decision.composition)
     others = [place for place, r in enumerate(requests) if place != routed and r.composition == chosen.composition]
     if not others:
         return [chosen if place == routed else r for place, r in enumerate(requests)], {routed: Choice(decision)}

@@ -13,15 +13,16 @@ from router.decision import Candidate, Decision, Neighbour
 NEAREST = 3
 
 
-def show_decision(decision: Decision | None, opened: bool = True) -> str:
-    """The decision; ``opened``: whether the candidates are seen without asking for them."""
+def show_decision(decision: Decision | None, opened: bool = True, label: str = "What the router chose") -> str:
+    """The decision; ``opened``: whether the candidates are seen without asking for them; ``label``: what a screen
+    reader calls it."""
     if decision is None:
         return ""
     chosen = f'<span class="chip">{escape(decision.name)}</span>'
     notes = "".join(f'<p class="faint">{escape(note)}</p>' for note in decision.notes)
     rows = "".join(_row(c, c.name == decision.name, c.name == decision.default) for c in decision.candidates)
     return (
-        f'<section class="decided" aria-label="What the router chose"><h3>Router: {chosen} '
+        f'<section class="decided" aria-label="{escape(label)}"><h3>Router: {chosen} '
         f"<small>predicted WER {_percent(decision.wer)}, 80 % of prompts within {_span(decision.low, decision.high)}"
         f"</small></h3><p>{escape(decision.reason)}</p>{notes}"
         f"<details{' open' if opened else ''}><summary>What it expects of each composition</summary>"

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
-from pydantic import ValidationError
 
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from engine.errors import RequestError
-from engine.request import describe
 from router.cascade import BUDGET, STOP_WER
 from ui.choices import Choice, name_composition
 from ui.takes import RETRY, CascadeOptions
@@ -30,6 +28,7 @@ _ABOUT = {
     "routed": "The router chooses by the style and the words.",
     "cascade": "Sings, listens, and tries again until the words come through. The best take is kept; all are listed.",
 }
+_KNOWS = '<p><a href="/v1/router/report" target="_blank" rel="noopener">What the router knows</a></p>'
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Modes:
     adapters: gr.Group
     tries: gr.Row
     preview: gr.HTML
+    knows: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def build() -> Modes:
         stop_wer = _number("Enough at WER", f"{STOP_WER:g}", elem_id="stop-wer")
         retry = gr.Dropdown(_RETRIES, value=RETRY, label="Try again with", elem_id="retry")
     preview = gr.HTML(elem_id="preview")
-    return Modes((mode, composition, budget, stop_wer, retry), about, adapters, tries, preview)
+    knows = gr.HTML(elem_id="router-knows")
+    return Modes((mode, composition, budget, stop_wer, retry), about, adapters, tries, preview, knows)
 
 
 def _number(label: str, placeholder: str, **more: Any) -> gr.Textbox:
@@ -91,12 +92,8 @@ def read_modes(values: tuple[Any, ...]) -> Wanted:
             raise RequestError(str(error)) from None
     if mode == "cascade":
         given = {"budget": budget, "stop_wer": stop_wer, "retry": retry}
-        try:
-            # Typed by a person, so that "3" is a number.
-            found = {name: str(value).strip() for name, value in given.items() if str(value or "").strip()}
-            return Wanted("cascade", {}, CascadeOptions.model_validate(found))
-        except ValidationError as error:
-            raise RequestError("; ".join(describe(e) for e in error.errors())) from None
+        found = {name: str(value).strip() for name, value in given.items() if str(value or "").strip()}
+        return Wanted("cascade", {}, CascadeOptions.read(found))
     return Wanted("routed" if mode == "routed" else "base", {})
 
 
@@ -116,3 +113,8 @@ def show_fields(mode: str) -> list[Any]:
     """Updates of the text about the mode and of both groups of fields."""
     about = _ABOUT.get(mode, "")
     return [about and f"<p>{about}</p>", gr.Group(visible=mode == "adapters"), gr.Row(visible=mode == "cascade")]
+
+
+def show_knowledge(ready: bool) -> str:
+    """Where to read what the router knows, once there is one."""
+    return _KNOWS if ready else ""

@@ -16,7 +16,6 @@ from engine.errors import ChoirmasterError, RequestError
 from engine.request import SongRequest
 from ui import form as forms
 from ui import modes
-from ui.choices import NOTHING, Choice
 from ui.decided import show_decision
 from ui.panes import Panes, Seen
 from ui.progress import EMPTY
@@ -27,6 +26,8 @@ _HERE = Path(__file__).parent
 #: Seconds between two looks at how the song stands.
 LOOK_EVERY = 0.5
 _REMEMBER = "(id) => { window.choirmaster.remember(id); return []; }"
+#: Events that are answered at once, and are nobody else's business.
+_QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _OPEN_LINKS = "window.choirmaster.openLinks(element, trigger);"
 
 
@@ -38,6 +39,7 @@ def build_page(songs: Songs) -> gr.Blocks:
         seen = gr.State({})
         opened = gr.Textbox(visible=False)
         timer = gr.Timer(LOOK_EVERY)
+        awaiting = gr.Timer(LOOK_EVERY, active=False)  # only while the router is being loaded
         gr.HTML(HEADER, elem_id="masthead")
         judge_note = gr.HTML(elem_id="judge-note")
         with gr.Row(elem_id="desk", equal_height=False):
@@ -52,6 +54,7 @@ def build_page(songs: Songs) -> gr.Blocks:
         gr.HTML("<h2>Recent songs</h2>", elem_id="recent-title")
         parts.append(gr.HTML(elem_id="recent", js_on_load=_OPEN_LINKS))
         _wire(page, panes, form, parts, trouble, judge_note, reuse, opened, seen, timer)
+        _wire_router(page, songs, form, awaiting)
     return page
 
 
@@ -68,13 +71,9 @@ def _wire(
     timer: gr.Timer,
 ) -> None:
     songs, inputs, wanted = panes.songs, list(form.inputs), list(form.modes.inputs)
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
     def line(*values: Any) -> str:
         return forms.live_line(songs.preview, values)
-
-    def preview(*values: Any) -> str:
-        return _preview(songs, values[: len(inputs)], values[len(inputs) :])
 
     def buttons(opened: str) -> list[Any]:
         view = panes.view(opened)
@@ -113,51 +112,62 @@ def _wire(
             return [gr.skip()] * (len(inputs) + len(wanted))
         return [*forms.show_form(view.request), *modes.show_modes(view.request, view.choice)]
 
-    def cancel(opened: str) -> None:
-        if songs.cascades.cancel(opened) is None:
-            songs.cancel(opened)
-
     shown = [form.cancel, reuse, *parts, seen]
     told = [trouble, opened, *shown]
-    asked = form.sing.click(sing, [seen, opened, *inputs, *wanted], told, **quick)
-    entered = inputs[0].submit(sing, [seen, opened, *inputs, *wanted], told, **quick)
+    asked = form.sing.click(sing, [seen, opened, *inputs, *wanted], told, **_QUICK)
+    entered = inputs[0].submit(sing, [seen, opened, *inputs, *wanted], told, **_QUICK)
     listed = [part for part in parts if part.elem_id in ("recent", "takes")]
-    links = [part.click(pick, [seen], [opened, *shown], **quick) for part in listed]
+    links = [part.click(pick, [seen], [opened, *shown], **_QUICK) for part in listed]
     for event in (asked, entered, *links):
         event.then(None, [opened], [], js=_REMEMBER)
-    form.cancel.click(cancel, [opened], [], **quick)
-    reuse.click(fill, [opened], [*inputs, *wanted], **quick)
-    form.dice.click(forms.new_seed, [], [inputs[forms.FIELDS.index("seed")]], **quick)
+    form.cancel.click(panes.cancel, [opened], [], **_QUICK)
+    reuse.click(fill, [opened], [*inputs, *wanted], **_QUICK)
+    form.dice.click(forms.new_seed, [], [inputs[forms.FIELDS.index("seed")]], **_QUICK)
     for prompt, button in zip(forms.PROMPTS, form.prompts, strict=True):
-        button.click(lambda p=prompt: (p.caption, p.lyrics, ""), [], [*inputs[:2], trouble], **quick)
-    gr.on([field.change for field in inputs], line, inputs, [form.line], trigger_mode="always_last", **quick)
-    gr.on([field.input for field in (*inputs, *wanted)], lambda: "", [], [trouble], **quick)
+        button.click(lambda p=prompt: (p.caption, p.lyrics, ""), [], [*inputs[:2], trouble], **_QUICK)
+    gr.on([field.change for field in inputs], line, inputs, [form.line], trigger_mode="always_last", **_QUICK)
+    gr.on([field.input for field in (*inputs, *wanted)], lambda: "", [], [trouble], **_QUICK)
+    groups = [form.modes.about, form.modes.adapters, form.modes.tries]
+    wanted[0].change(modes.show_fields, [wanted[0]], groups, **_QUICK)
+    timer.tick(look, [opened, seen], [judge_note, *shown], **_QUICK)
+    page.load(arrive, [], [judge_note, *inputs, *wanted, opened, *shown], **_QUICK).then(
+        line, inputs, [form.line], **_QUICK
+    )
+
+
+def _wire_router(page: gr.Blocks, songs: Songs, form: forms.Form, awaiting: gr.Timer) -> None:
+    """What the router would choose, as far as it is loaded."""
+    inputs, wanted, knows = list(form.inputs), list(form.modes.inputs), form.modes.knows
+
+    def preview(*values: Any) -> str:
+        return _preview(songs, values[: len(inputs)], values[len(inputs) :])
+
+    def know() -> list[Any]:
+        state = songs.routing.state
+        return [modes.show_knowledge(state == "ready"), gr.Timer(active=state == "loading")]
+
     # What the router reads, and whether it is asked at all.
-    foreseen = [*inputs[:2], wanted[0]]
     gr.on(
-        [field.change for field in foreseen],
+        [field.change for field in (*inputs[:2], wanted[0])],
         preview,
         [*inputs, *wanted],
         [form.modes.preview],
         trigger_mode="always_last",
-        **quick,
+        **_QUICK,
     )
-    groups = [form.modes.about, form.modes.adapters, form.modes.tries]
-    wanted[0].change(modes.show_fields, [wanted[0]], groups, **quick)
-    timer.tick(look, [opened, seen], [judge_note, *shown], **quick)
-    page.load(arrive, [], [judge_note, *inputs, *wanted, opened, *shown], **quick).then(
-        line, inputs, [form.line], **quick
+    awaiting.tick(
+        lambda *values: [preview(*values), *know()], [*inputs, *wanted], [form.modes.preview, knows, awaiting], **_QUICK
     )
+    page.load(know, [], [knows, awaiting], **_QUICK)
 
 
 def _sing(songs: Songs, request: SongRequest, wanted: modes.Wanted) -> str:
     """Begin what is wanted; the id that the page then looks at."""
     if wanted.mode == "cascade":
         return songs.cascades.start(request, wanted.options).id
-    decision = songs.decide(request) if wanted.mode == "routed" else None
-    composition = wanted.composition if decision is None else decision.composition
-    chosen = SongRequest.model_validate({**request.model_dump(), "composition": composition})
-    return songs.submit(chosen, NOTHING if decision is None else Choice(decision)).id
+    if wanted.mode == "routed":
+        return songs.submit_routed(request).id
+    return songs.submit(request.sung_by(wanted.composition)).id
 
 
 def _preview(songs: Songs, values: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
@@ -168,7 +178,7 @@ def _preview(songs: Songs, values: tuple[Any, ...], wanted: tuple[Any, ...]) -> 
     if routing.state == "loading":  # a page does not wait
         return f"<p class='faint' role='status'>{routing.reason}</p>"
     try:
-        return show_decision(songs.decide(forms.read_form(values)))
+        return show_decision(songs.decide(forms.read_form(values)), label="What the router would choose")
     except RequestError:  # told below the words already
         return ""
     except ChoirmasterError as error:

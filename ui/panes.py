@@ -13,7 +13,7 @@ import gradio as gr
 from engine.engine import Job
 from engine.errors import ChoirmasterError
 from engine.plan import Plan
-from ui.choices import NOTHING, Choice
+from ui.choices import NOTHING, Choice, TakeOf
 from ui.decided import show_decision
 from ui.form import complaint
 from ui.picture import draw_plan
@@ -22,7 +22,7 @@ from ui.recent import SHOWN, show_recent
 from ui.songs import Songs
 from ui.standings import Standing
 from ui.take_list import show_takes
-from ui.takes import CascadeStanding
+from ui.takes import CascadeOptions, CascadeStanding
 from ui.verdict import show_verdict
 
 #: What a session was shown last, so that only what changed is sent: playing must not stop when the judge is done.
@@ -39,10 +39,10 @@ class View:
 
     @property
     def going(self) -> bool:
-        """Whether there is something to cancel."""
-        if self.whole:
-            return self.cascade is not None and self.cascade.state == "going"
-        return self.song is not None and self.song.going
+        """Whether there is something to cancel: a take's cascade may go on when the take is done."""
+        if self.cascade is not None and self.cascade.state == "going":
+            return True
+        return not self.whole and self.song is not None and self.song.going
 
     @property
     def request(self) -> dict[str, Any] | None:
@@ -53,8 +53,10 @@ class View:
 
     @property
     def choice(self) -> Choice:
-        """Why it is sung as it is."""
-        return NOTHING if self.song is None else self.song.choice
+        """Why it is sung as it is; of a cascade without a song, what it was begun with."""
+        if self.song is not None:
+            return self.song.choice
+        return NOTHING if self.cascade is None else Choice(self.cascade.decision, _first_take(self.cascade))
 
 
 class Panes:
@@ -77,6 +79,14 @@ class Panes:
         if cascade is None:
             return View()
         return View(self.songs.standing(cascade.shown) if cascade.shown else None, cascade, whole=True)
+
+    def cancel(self, opened: str) -> None:
+        """Stop a song, or the whole cascade that it is a take of."""
+        view = self.view(opened)
+        if view.cascade is not None and view.cascade.state == "going":
+            self.songs.cascades.cancel(view.cascade.id)
+        else:
+            self.songs.cancel(opened)
 
     def key(self, opened: str) -> tuple[Any, ...]:
         """Differs whenever the page may have something new to show."""
@@ -136,3 +146,9 @@ class Panes:
             return "" if plan is None else draw_plan(plan, lyrics)
         except (ChoirmasterError, ValueError, ArithmeticError):  # a plan changed by hand may be none
             return ""
+
+
+def _first_take(cascade: CascadeStanding) -> TakeOf:
+    options = {**CascadeOptions().model_dump(), **cascade.options}
+    name = "base" if cascade.decision is None else cascade.decision.name
+    return TakeOf(cascade.id, 0, name, options["budget"], options["stop_wer"], options["retry"])

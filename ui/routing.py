@@ -1,13 +1,17 @@
 """The router of one server: loaded in the background, asked with the shelf as it is now, and why there is none.
 
+What it knows is told as a page, with that of its test where one lies beside it.
+
 Knows a router as something that checks a model and routes a prompt. Songs are sung without one all the same.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,16 +21,17 @@ from adapters.store import AdapterStore
 from engine.request import SongRequest
 from router.decision import Decision
 from router.errors import RouterError
+from router.findings import Findings, read_findings
 from router.prompt import RouterPrompt, read_prompt
 
 RoutingState = Literal["off", "loading", "ready", "unavailable"]
 
-#: What the router of a model's folder is called.
-FILE = "router.json"
+#: What the router of a model's folder is called, and the test of a router beside it.
+FILE, TEST = "router.json", "router-test.json"
 OFF = "no router is used here: start the server with --router FILE to have it choose"
 LOADING = "the router is being loaded: try again in a moment"
-#: Seconds that a question waits for a router that is being loaded, and after which to ask again.
-PATIENCE, RETRY = 10.0, 3
+#: Seconds after which to ask a router again that is being loaded.
+RETRY = 3
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,9 @@ class NoRouter(ChoirmasterError):
 class Routes(Protocol):
     """What is needed of a router; ``router.router.Router`` has it."""
 
+    @property
+    def findings(self) -> Findings: ...
+
     def check(self, model_fingerprint: str) -> None: ...
 
     def route(self, prompt: RouterPrompt, shelf: Mapping[str, str] | None = None) -> Decision: ...
@@ -53,26 +61,46 @@ class ShelfPrints:
     def __init__(self, shelf: AdapterStore) -> None:
         self.shelf = shelf
         self._known: dict[str, tuple[object, str]] = {}
+        self._faults: dict[str, tuple[object, str]] = {}  # those that were told: once for every revision
         self._lock = threading.Lock()
 
     def read(self) -> dict[str, str]:
-        """Fingerprint by name; an adapter that cannot be read is left out."""
+        """Fingerprint by name; an adapter that cannot be read is left out.
+
+        Raises:
+            RouterError: the shelf cannot be listed.
+        """
         found: dict[str, tuple[object, str]] = {}
+        faults: dict[str, tuple[object, str]] = {}
         with self._lock:
-            for name in self.shelf.names():
+            for name in self._names():
+                revision: object = None
                 try:
                     revision, known = self.shelf.revision(name), self._known.get(name)
                     if known is None or known[0] != revision:
                         known = revision, fingerprint_adapter(self.shelf.folder / name)
                     found[name] = known
                 except (AdapterError, OSError) as error:
-                    log.warning("the adapter %s cannot be used by the router: %s", name, error)
-            self._known = found
+                    faults[name] = revision, str(error)
+                    if self._faults.get(name) != faults[name]:
+                        log.warning("the adapter %s cannot be used by the router: %s", name, error)
+            self._known, self._faults = found, faults
         return {name: fingerprint for name, (_, fingerprint) in found.items()}
+
+    def _names(self) -> list[str]:
+        try:
+            return self.shelf.names()
+        except OSError as error:
+            raise RouterError(
+                f"the shelf {self.shelf.folder} cannot be read ({error.strerror or error}): mend its permissions"
+            ) from error
 
 
 class Routing:
-    """Asks a router. ``load`` brings it, from a thread of its own; without it there is none, for ``reason``."""
+    """Asks a router. ``load`` brings it, from a thread of its own; without it there is none, for ``reason``.
+
+    ``tested``: where the findings of its test lie, once there are any.
+    """
 
     def __init__(
         self,
@@ -80,17 +108,17 @@ class Routing:
         shelf: AdapterStore | None = None,
         model: Path | None = None,
         reason: str = OFF,
+        tested: Path | None = None,
     ) -> None:
-        self._load_router, self._model = load, model
+        self._load_router, self._model, self._tested = load, model, tested
         self._prints = None if shelf is None else ShelfPrints(shelf)
         self.state: RoutingState = "off" if load is None else "loading"
         self.reason: str | None = reason if load is None else LOADING
         self._router: Routes | None = None
-        self._settled = threading.Event()
         self._asking = threading.Lock()  # a fast tokenizer cannot be used from two threads at once
+        self._rendering = threading.Lock()
+        self._report: tuple[object, str] | None = None
         self._thread = threading.Thread(target=self._work, name="choirmaster-router", daemon=True)
-        if load is None:
-            self._settled.set()
 
     def start(self) -> None:
         """Begin to load."""
@@ -103,15 +131,28 @@ class Routing:
         Raises:
             NoRouter: there is none, it is still being loaded, or nothing that it knows can be sung.
         """
-        self._settled.wait(PATIENCE)
-        if self._router is None or self.state != "ready":
-            raise NoRouter(str(self.reason), self.state == "loading")
-        shelf = None if self._prints is None else self._prints.read()
+        router = self._ready()
         try:
+            shelf = None if self._prints is None else self._prints.read()
             with self._asking:
-                return self._router.route(prompt, shelf)
+                return router.route(prompt, shelf)
         except RouterError as error:  # such as a shelf that holds nothing it was fitted with
             raise NoRouter(str(error)) from error
+
+    def report(self) -> str:
+        """What the router knows, as a page of HTML: of its test, where there is one, and of its fit.
+
+        Raises:
+            NoRouter: there is none, or it is still being loaded.
+        """
+        fit = self._ready().findings
+        with self._rendering:
+            stamp = self._stamp()
+            if self._report is None or self._report[0] != stamp:
+                from router.report.page import render_report
+
+                self._report = stamp, render_report([*self._read_test(), fit])
+            return self._report[1]
 
     @property
     def title(self) -> str:
@@ -122,14 +163,45 @@ class Routing:
         """State, and why nobody can be asked where that is so."""
         return {"state": self.state, "reason": self.reason}
 
+    def _ready(self) -> Routes:
+        if self._router is None or self.state != "ready":
+            raise NoRouter(str(self.reason), self.state == "loading")
+        return self._router
+
+    def _stamp(self) -> object:
+        """Something that is another once the file of the test has changed."""
+        with suppress(OSError):
+            if self._tested is not None:
+                found = self._tested.stat()
+                return found.st_ino, found.st_size, found.st_mtime_ns
+        return None
+
+    def _read_test(self) -> list[Findings]:
+        if self._tested is None:
+            return []
+        try:
+            found = read_findings(json.loads(self._tested.read_bytes()))
+            if found.kind != "test":
+                raise ValueError("they are those of a fit")
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("the findings in %s are left out of what the router knows: %s", self._tested, error)
+            return []
+        return [found]
+
     def _work(self) -> None:
         assert self._load_router is not None
         try:
             router = self._load_router()
             if self._model is not None:
                 router.check(fingerprint_model(self._model))
-            # The sentence model comes with the first question, which nobody should have to wait for.
-            router.route(RouterPrompt(caption="folk"), None if self._prints is None else self._prints.read())
+            # Sentence model and fingerprints come with the first question, which nobody should have to wait for. What
+            # stands on the shelf may be another thing by then.
+            router.route(RouterPrompt(caption="folk"))
+            with suppress(RouterError):
+                if self._prints is not None:
+                    self._prints.read()
         except ChoirmasterError as error:
             self.state, self.reason = "unavailable", str(error)
         except Exception as error:  # songs are sung without a router all the same
@@ -140,7 +212,6 @@ class Routing:
             self._router, self.state, self.reason = router, "ready", None
         if self.reason:
             log.warning("no router: %s", self.reason)
-        self._settled.set()
 
 
 def prompt_of(request: SongRequest) -> RouterPrompt:
@@ -162,4 +233,4 @@ def open_routing(path: Path | None, shelf: AdapterStore, model: str) -> Routing:
 
         return Router.load(where)
 
-    return Routing(load, shelf, Path(model))
+    return Routing(load, shelf, Path(model), tested=where.with_name(TEST))

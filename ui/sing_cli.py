@@ -6,6 +6,7 @@ Knows the options and the files that are written; ``ui.tries`` routes and tries.
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -112,6 +113,8 @@ def sing(
     folder = model or str(TINY_MODEL)
     asked = {name: given[name] for name in ("budget", "stop_wer", "retry") if given[name] is not None}
     tries, interrupted, decision = Tries.read(asked, judge or "base"), False, None
+    if takes is not None:  # before anything is loaded
+        _prepare_folder(takes)
     if mode != "single":
         decision = ask_router(router, folder, request, store)
         say_decision(console, decision)
@@ -122,12 +125,14 @@ def sing(
                 _write(takes / f"{name}{out.suffix}", sung, False, "--takes")
 
         ended = try_all(console, folder, store, request, decision, tries, keep)
+        if ended.song is None and ended.interrupted:
+            raise typer.Exit(130)  # why was told with the takes
         if ended.song is None:
             raise SongError(ended.reason)
         song, interrupted = ended.song, ended.interrupted
     else:
         if decision is not None:
-            request = read_request({**request.as_json(), "composition": decision.composition})
+            request = request.sung_by(decision.composition)
         song = sing_one(console, folder, store, request)
     _write(out, song, plan)
     _write_karaoke(out, song, lrc, console)
@@ -153,13 +158,21 @@ def _write(out: Path, song: Song, plan: bool, option: str = "--out") -> None:
     from engine.songs import audio_bytes
 
     try:
-        if option == "--takes":
-            out.parent.mkdir(parents=True, exist_ok=True)
         write_bytes_atomically(out, audio_bytes(song.audio, song.sampling_rate, out.suffix.lower().lstrip(".")))
         if plan and song.plan is not None:
             write_text_atomically(out.with_suffix(".plan.json"), song.plan.model_dump_json(indent=1))
     except OSError as error:
         raise _cannot_write(out, error, option) from error
+
+
+def _prepare_folder(folder: Path) -> None:
+    """Make the folder of the takes, and see that it can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error, "--takes") from error
 
 
 def _write_karaoke(out: Path, song: Song, wanted: bool, console: Console) -> None:

@@ -8,11 +8,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from ui.choices import NOTHING, Choice, Choices
 from ui.judging import REMOVED, Judging
 from ui.listening import Listener
 from ui.listing import Listing, is_asked_for
+from ui.live import LiveJobs
 from ui.routing import Routing, prompt_of
 from ui.standings import Standing, of_job, of_record
 
@@ -37,8 +35,6 @@ from ui.standings import Standing, of_job, of_record
 CANCEL_PATIENCE = 2.0
 #: Songs of one comparison.
 MAX_COMPARED = 8
-#: Ended without a song, and listed as long as the engine remembers them.
-REMEMBERED_FAILURES = 64
 
 _ID = re.compile(r"[0-9a-f]{8,32}")
 
@@ -54,12 +50,9 @@ class Songs:
         #: Grows with every change but steps, so that a page can tell cheaply that there is nothing new.
         self.changes = 0
         self.judging = Judging(store, listener, self.count_change)
-        self.choices = Choices(store)
+        self.choices = Choices(store, self._has_ended)
         self.cascades = Cascades(self)
-        self._lock = threading.Lock()
-        self._live: OrderedDict[str, Job] = OrderedDict()
-        self._fallen: deque[str] = deque(maxlen=REMEMBERED_FAILURES)
-        self._unwanted: set[str] = set()
+        self._live = LiveJobs(engine)
         engine.listeners.append(self._changed)
 
     def preview(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, float]:
@@ -88,6 +81,12 @@ class Songs:
         self.preview(request)
         return self._entered([self.engine.submit(request)], {0: choice})[0]
 
+    def submit_routed(self, request: SongRequest) -> Job:
+        """Queue a song by what the router chooses, whatever its composition; raises as :meth:`decide` and
+        :meth:`submit` do."""
+        decision = self.decide(request)
+        return self.submit(request.sung_by(decision.composition), Choice(decision))
+
     def compare(
         self, requests: Sequence[SongRequest], choices: Mapping[int, Choice] | None = None, group: str | None = None
     ) -> tuple[str, list[Job]]:
@@ -114,9 +113,7 @@ class Songs:
         """The songs of a comparison, or takes of a cascade, that are still known, in the order they were asked for."""
         if not _ID.fullmatch(comparison):
             return []
-        with self._lock:
-            known = [*self._live.values(), *filter(None, map(self.engine.job, self._fallen))]
-        found = [self.standing_of(job) for job in known if job.comparison == comparison]
+        found = [self.standing_of(job) for job in self._live.all() if job.comparison == comparison]
         there = {standing.id for standing in found if standing is not None}
         stored = self.store.browse(SongQuery(comparison=comparison), 2 * MAX_COMPARED, 0)
         found += [self._of_record(record) for record in stored if record.get("id") not in there]
@@ -185,21 +182,18 @@ class Songs:
             return None
         job = self.engine.job(song_id)
         if job is not None and job.state in ("failed", "cancelled"):
-            with self._lock, suppress(ValueError):
-                self._fallen.remove(song_id)
+            self._live.forget(song_id)
             self.count_change()
             return job.state
         late = job is not None and job.state not in ENDED
         if job is not None and late:
-            with self._lock:
-                self._unwanted.add(song_id)
+            self._live.mark(song_id, unwanted=True)
             self.engine.cancel(job)
             if not job.wait(CANCEL_PATIENCE):
                 return "cancelling"
             if job.state != "done":
                 return job.state
-        with self._lock:
-            self._unwanted.discard(song_id)
+        self._live.mark(song_id, unwanted=False)
         # One that was done before the cancellation reached it may be deleted by now.
         return "deleted" if self.judging.remove(song_id) or late else None
 
@@ -226,19 +220,10 @@ class Songs:
 
     def _going(self, listing: Listing) -> list[Job]:
         """Jobs of the list, newest first, that are not (also) on disk."""
-        if listing.state in ("failed", "cancelled"):
-            with self._lock:
-                fallen = list(self._fallen)
-            jobs = [job for job in map(self.engine.job, reversed(fallen)) if job is not None]
-        else:
-            with self._lock:
-                jobs = [job for job in reversed(self._live.values()) if job.state not in ENDED]
         return [
             job
-            for job in jobs
-            if listing.state in (None, job.state)
-            and is_asked_for(listing.query, job)
-            and (job.state != "decoding" or self.store.record(job.id) is None)
+            for job in self._live.listed(listing)
+            if is_asked_for(listing.query, job) and (job.state != "decoding" or self.store.record(job.id) is None)
         ]
 
     def count_change(self) -> None:
@@ -266,22 +251,20 @@ class Songs:
             self.choices.keep(jobs[place].id, choice)
             if jobs[place].state == "done":
                 self.choices.write(jobs[place].id)
-        with self._lock:
-            self.changes += 1
-            self._live.update((job.id, job) for job in jobs if job.state not in ENDED)
+        self._live.add(jobs)
+        self.count_change()
         return jobs
+
+    def _has_ended(self, song_id: str) -> bool:
+        job = self.engine.job(song_id)
+        return job is None or job.state in ENDED
 
     def _changed(self, job: Job) -> None:
         """Told by the engine, from its threads."""
         self.changes += job.step == 0 or job.state in ENDED or job.state == "decoding"
         if job.state not in ENDED:
             return
-        with self._lock:
-            self._live.pop(job.id, None)
-            unwanted = job.id in self._unwanted
-            self._unwanted.discard(job.id)
-            if job.state != "done":
-                self._fallen.append(job.id)
+        unwanted = self._live.end(job)
         if job.state != "done":
             return
         self.choices.write(job.id)

@@ -17,8 +17,9 @@ def show_takes(standing: CascadeStanding | None, opened: str | None) -> str:
     if standing is None:
         return ""
     items = "".join(_take(take, standing, take.song == opened) for take in standing.takes)
+    whole = f'<a href="/?song={standing.id}" data-song="{standing.id}">Takes</a>'
     return (
-        f'<section class="takes" aria-label="Takes of this cascade"><h3>Takes</h3>{_say(standing)}'
+        f'<section class="takes" aria-label="Takes of this cascade"><h3>{whole}</h3>{_say(standing)}'
         f"<ol>{items}</ol></section>"
     )
 

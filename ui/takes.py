@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.errors import RequestError
+from engine.request import describe
 from engine.song_query import SongQuery
 from engine.songs import SongStore
 from router.cascade import BUDGET, MAX_BUDGET, STOP_WER, Wish, run_cascade
 from router.decision import Decision
 from router.errors import RouterError
+from router.prompt import read_prompt
 from router.retries import Retry, make_wishes
 from ui.choices import Choice, TakeOf, read_choice
 from ui.stored import number, plain, read_verdict
@@ -40,10 +43,23 @@ class CascadeOptions(BaseModel):
     )
     together: int = Field(default=1, ge=1, le=MAX_BUDGET, description="Takes that are sung at once.")
 
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> CascadeOptions:
+        """From what a person typed, so that "3" is a number.
+
+        Raises:
+            RequestError: one sentence per wrong option.
+        """
+        try:
+            return cls.model_validate(dict(given))
+        except ValidationError as error:
+            raise RequestError("; ".join(describe(e) for e in error.errors())) from None
+
 
 @dataclass(frozen=True)
 class TakeStanding:
-    """One take: ``song`` is its song's id, None where there never was one; ``name`` its composition's name."""
+    """One take: ``song`` is its song's id, None where there never was one, or it was removed; ``name`` its
+    composition's name."""
 
     place: int
     song: str | None
@@ -99,6 +115,8 @@ def read_past(store: SongStore, cascade: str) -> CascadeStanding | None:
     # Judged as it was then: the same takes end the same way.
     wers = {take.song: take.wer for take in standings}
     judge = None if all(wer is None for wer in wers.values()) else wers.get
+    request = plain(record.get("request"))
+    request = request if isinstance(request, dict) else {}
     try:
         ended = run_cascade(
             [Wish(take.name, {}, take.seed) for take in standings],
@@ -107,21 +125,23 @@ def read_past(store: SongStore, cascade: str) -> CascadeStanding | None:
             budget=mark.budget,
             stop_wer=mark.stop_wer,
             together=len(standings),
+            wordless=read_prompt(lyrics=request.get("lyrics", "")).instrumental,
         )
     except RouterError:  # it was changed by hand
         return None
-    request = plain(record.get("request"))
+    # With budget left and nothing good enough it was cut off, or takes of it are gone.
+    whole = ended.stopped != "budget" or {take.place for take in standings} >= set(range(mark.budget))
     return CascadeStanding(
         cascade,
-        "done",
+        "done" if whole else "cancelled",
         str(record.get("created")),
-        request if isinstance(request, dict) else {},
+        request,
         {"budget": mark.budget, "stop_wer": mark.stop_wer, "retry": mark.retry},
         choice.decision,
         standings,
         None if ended.best is None else ended.best.song,
-        ended.stopped,
-        ended.reason,
+        ended.stopped if whole else "cancelled",
+        ended.reason if whole else f"Of this cascade {len(standings)} of {mark.budget} takes are stored.",
     )
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,8 +17,8 @@ from rich.table import Table
 
 from adapters.fingerprints import fingerprint_model, fingerprint_shelf
 from adapters.store import AdapterStore
-from engine.errors import Cancelled, RequestError
-from engine.request import SongRequest, describe, read_request
+from engine.errors import Cancelled, ChoirmasterError
+from engine.request import SongRequest
 from engine.singer import Singer
 from router.cascade import Cascade, Take, Wish, run_cascade
 from router.decision import Decision
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from engine.song import Song
     from eval.judge import Judge
 
+
+#: Characters of a composition's name in that of a file: a system takes 255 bytes, the suffixes counted.
+LONGEST_NAME = 160
 
 T = TypeVar("T")
 
@@ -49,10 +51,7 @@ class Tries:
         Raises:
             RequestError: one sentence per wrong option.
         """
-        try:
-            return cls(CascadeOptions.model_validate(given), judge)
-        except ValidationError as error:
-            raise RequestError("; ".join(describe(e) for e in error.errors())) from None
+        return cls(CascadeOptions.read(given), judge)
 
 
 @dataclass(frozen=True)
@@ -112,9 +111,9 @@ def try_all(
     tries: Tries,
     keep: Callable[[str, Song], None],
 ) -> Ended:
-    """Sing takes until one is good enough; ``keep`` is given a name and the song of each as soon as it is there.
+    """Sing takes until one is good enough; ``keep`` is given a name and the song of each once it is judged.
 
-    Ctrl-C ends it with the best of what was sung.
+    Ctrl-C ends it with the best of what was sung, and a take that cannot be kept is told and goes on to be judged.
 
     Raises:
         JudgeUnavailable: the judge cannot be had.
@@ -122,7 +121,8 @@ def try_all(
     from eval.judge import Judge
 
     options, interrupted = tries.options, False
-    judge = None if tries.judge == "none" else Judge(tries.judge)
+    wordless = prompt_of(request).instrumental
+    judge = None if wordless or tries.judge == "none" else Judge(tries.judge)
     with _bar(console) as bar:
         task = bar.add_task("loading the model", total=None)
         if judge is not None:
@@ -134,14 +134,21 @@ def try_all(
 
         def follow(wish: Wish) -> Song:
             said = f"take {len(taken) + 1} of at most {options.budget}, {wish.name}"
-            asked = {**request.as_json(), "composition": wish.composition, "seed": wish.seed}
-            song = until_interrupted(
-                lambda: singer.sing(
-                    read_request(asked), lambda s: bar.update(task, description=said, completed=s.done, total=s.of)
-                )
+            wanted = request.sung_by(wish.composition, wish.seed)
+            return until_interrupted(
+                lambda: singer.sing(wanted, lambda s: bar.update(task, description=said, completed=s.done, total=s.of))
             )
-            keep(f"take-{len(taken) + 1}-{wish.name}", song)
-            return song
+
+        def tell(take: Take) -> None:
+            taken.append(take)
+            if take.song is None:
+                return
+            try:
+                until_interrupted(lambda: keep(f"take-{len(taken)}-{take.wish.name[:LONGEST_NAME]}", take.song))
+            except Cancelled:
+                console.print(f"take {len(taken)} was not kept: it was interrupted")
+            except ChoirmasterError as error:
+                console.print(escape(f"take {len(taken)} was not kept: {error}"), highlight=False)
 
         def until_interrupted(work: Callable[[], T]) -> T:
             nonlocal interrupted
@@ -157,8 +164,8 @@ def try_all(
             None if judge is None else lambda song: until_interrupted(lambda: _listen(judge, song)),
             budget=options.budget,
             stop_wer=options.stop_wer,
-            wordless=prompt_of(request).instrumental,
-            told=taken.append,
+            wordless=wordless,
+            told=tell,
             cancelled=lambda: interrupted,
         )
     _say_takes(console, ended)

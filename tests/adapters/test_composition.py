@@ -84,3 +84,9 @@ def test_what_cannot_be_is_refused_with_a_remedy(text: str, told: str) -> None:
 def test_weights_keep_every_digit() -> None:
     weights = {"a": 0.1 + 0.2, "b": math.pi, "c": 5e-324}
     assert parse_composition(format_composition(weights)) == weights
+
+
+@pytest.mark.parametrize("text", ["routed", "routed=0.5", "lyrics,routed"])
+def test_what_the_router_chooses_is_no_adapter(text: str) -> None:
+    with pytest.raises(AdapterError, match="routed is what the router chooses and no adapter: ask for it alone"):
+        parse_composition(text)

@@ -17,6 +17,7 @@ from tests.api.asking import SONG, settle
 from tests.api.small_app import problem
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, FakeRouter, LearningJudge, hold, make_songs
+from tests.ui.planted import settle as settle_router
 from tests.waiting import until
 from ui.songs import Songs
 
@@ -36,7 +37,9 @@ def judge() -> FakeJudge:
 @pytest.fixture
 def songs(random_model: SongModel, tmp_path: Path, judge: FakeJudge, router: FakeRouter) -> Songs:
     shelf = make_shelf(tmp_path / "shelf", random_model.transformer)
-    return make_songs(random_model, tmp_path / "songs", judge, shelf, router=router)
+    songs = make_songs(random_model, tmp_path / "songs", judge, shelf, router=router)
+    settle_router(songs.routing)
+    return songs
 
 
 @pytest.fixture
@@ -75,6 +78,7 @@ def test_a_decision_tells_all_it_knows(client: TestClient, router: FakeRouter) -
         (b'{"caption": "%s"}' % (b"a" * 100_000), 422, "100,000 characters, at most 1,000"),
         (b'{"lyrics": "%s"}' % (b"a" * 100_000), 422, "at most 5,000"),
         (b'{"tags": "slow"}', 422, "tags"),
+        (b'{"tags": ["%s"]}' % (b"a" * 900_000), 422, "has 900,000 characters, at most 100 are allowed; give fewer"),
         (b'{"caption": 3}', 422, "caption is '3'"),
         (b'{"voice": "low"}', 422, "voice is not a field of a prompt"),
         (b"[]", 422, "a JSON object with the fields of a prompt"),
@@ -106,6 +110,7 @@ def test_a_router_of_another_model_is_refused_with_its_reason(random_model: Song
     songs = make_songs(random_model, tmp_path / "songs", None, router=router)
     songs.routing._model = tmp_path  # whose fingerprint it does not like
     router.fault = RouterError(f"it was fitted to another model than {tmp_path}/model")
+    settle_router(songs.routing)
     with TestClient(build_app(songs, pages=False), "http://localhost") as client:
         said = problem(client.post("/v1/route", json={}), 409)
         assert "another model" in said and str(tmp_path) not in said
@@ -113,10 +118,19 @@ def test_a_router_of_another_model_is_refused_with_its_reason(random_model: Song
 
 
 def test_a_router_that_is_being_loaded_is_worth_asking_again(client: TestClient, songs: Songs) -> None:
-    client.post("/v1/route", json={})
     songs.routing.state, songs.routing.reason = "loading", "it is being loaded"
-    answer = client.post("/v1/route", json={})
-    assert "being loaded" in problem(answer, 503) and int(answer.headers["retry-after"]) >= 1
+    for answer in (client.post("/v1/route", json={}), client.get("/v1/router/report")):
+        assert "being loaded" in problem(answer, 503) and int(answer.headers["retry-after"]) >= 1
+
+
+def test_what_the_router_knows_is_a_page(client: TestClient, bare: TestClient) -> None:
+    answer = client.get("/v1/router/report")
+    assert answer.status_code == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.startswith("<!doctype html>") and "gaussian process" in answer.text
+    assert client.get("/v1/router/report").text == answer.text
+    assert "--router FILE" in problem(bare.get("/v1/router/report"), 409)
+    documented = client.get("/v1/openapi.json").json()["paths"]["/v1/router/report"]["get"]["responses"]
+    assert set(documented["200"]["content"]) == {"text/html"} and {"409", "503"} <= set(documented)
 
 
 @pytest.mark.parametrize("lyrics", ["hello old friend", ""])
@@ -188,7 +202,7 @@ def test_a_cascade_is_cancelled_at_once(client: TestClient, songs: Songs) -> Non
     ("fields", "said"),
     [
         ({"budget": 0}, "budget is '0'"),
-        ({"budget": 17}, "16"),
+        ({"budget": 17}, "1 to 16"),
         ({"budget": "3"}, "budget"),
         ({"stop_wer": 1.5}, "stop_wer is '1.5'"),
         ({"stop_wer": float("nan")}, "stop_wer"),

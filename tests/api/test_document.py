@@ -24,7 +24,7 @@ from api.guard import Access
 from engine.settings import EngineSettings
 from engine.song_model import SongModel
 from tests.shelf import make_shelf, planted
-from tests.ui.planted import FakeRouter, make_songs
+from tests.ui.planted import FakeRouter, make_songs, settle
 
 #: Where a request may hold what no schema can tell: words that can be sung, adapters that are there, fields that
 #: exclude each other.
@@ -36,7 +36,7 @@ def app(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("document")
     shelf = make_shelf(folder / "shelf", random_model.transformer)
     songs = make_songs(random_model, folder / "songs", None, shelf, EngineSettings(max_queue=4), FakeRouter())
-    songs.routing.start()
+    settle(songs.routing)
     exports = ExportJobs(folder / "exports", shelf, folder / "model")
     app = build_app(songs, pages=False, access=Access(hosts=frozenset({"testserver"})), shelf=shelf, exports=exports)
     yield app

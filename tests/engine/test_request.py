@@ -1,7 +1,7 @@
 import pytest
 
 from engine.errors import RequestError
-from engine.request import read_request
+from engine.request import SongRequest, read_request
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,13 @@ def test_unusual_but_singable_requests_pass(lyrics: str) -> None:
 
 def test_a_seed_is_drawn_where_none_is_given() -> None:
     assert len({read_request({}).seed for _ in range(8)}) > 1
+
+
+def test_the_same_song_by_another_composition() -> None:
+    asked = SongRequest(lyrics="hello", seed=3, composition={"rock": 1.0}, attention=None)
+    assert asked.sung_by({"folk": 0.5}) == asked.model_copy(update={"composition": {"folk": 0.5}})
+    assert asked.sung_by({}, 4) == asked.model_copy(update={"composition": {}, "seed": 4})
+    with pytest.raises(RequestError, match="no adapter name"):
+        asked.sung_by({"../x": 1})
+    with pytest.raises(RequestError, match="seed is '-1'"):
+        asked.sung_by({}, -1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.cascade import MAX_BUDGET, Cascade, Take, Wish, check_limits, run_cascade
+from router.cascade import MAX_BUDGET, Cascade, JudgeGone, SongGone, Take, Wish, check_limits, run_cascade
 from router.errors import RouterError
 
 NAMES = ("lyrics", "base", "nolyrics", "blend", "other")
@@ -96,6 +96,8 @@ def test_a_judge_that_breaks_costs_that_judgement_alone() -> None:
     broken = run_cascade(WISHES, Stage(), judge_by(float("nan"), float("inf")), budget=2)
     assert broken.stopped == "budget" and len(broken.takes) == 2 and broken.best is broken.takes[0]
     assert "a WER of nan" in broken.takes[0].error and "none was judged" in broken.reason
+    assert broken.reason.endswith("2 of 2 songs were not judged.") and "failed" not in broken.reason
+    assert found.reason.endswith("1 of 2 songs was not judged.")
 
 
 def test_a_song_heard_beats_one_that_was_not() -> None:
@@ -116,6 +118,45 @@ def test_a_judge_with_nothing_to_say_ends_it() -> None:
     stage = Stage()
     found = run_cascade(WISHES, stage, judge_by(None, 0.0))
     assert stage.rounds == [["lyrics"]] and found.stopped == "wordless" and found.best is found.takes[0]
+
+
+def raise_at(song: str, error: Exception, wer: float = 0.5) -> Callable[[Any], float]:
+    def judge(given: Any) -> float:
+        if given == song:
+            raise error
+        return wer
+
+    return judge
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_judge_that_goes_ends_it_with_its_round(together: int) -> None:
+    stage = Stage()
+    found = run_cascade(WISHES, stage, raise_at("lyrics.flac", JudgeGone("no weights")), budget=5, together=together)
+    assert (len(stage.rounds), found.stopped, len(found.takes)) == (1, "no judge", together)
+    assert "no weights" in found.takes[0].error
+    if together == 1:
+        assert found.best is found.takes[0] and found.reason == "Nobody listens here, so lyrics is taken as it came."
+    else:
+        assert found.best is found.takes[1]
+        assert found.reason == "Nobody listens here any more; base came closest at a WER of 0.50."
+
+
+def test_a_song_that_is_gone_is_never_the_best() -> None:
+    found = run_cascade(WISHES, Stage(), raise_at("lyrics.flac", SongGone("it was removed")), budget=2, stop_wer=0)
+    assert found.takes[0] == Take(WISHES[0], None, "it was removed", None)
+    assert found.best is found.takes[1] and found.reason.endswith("1 of 2 songs failed.")
+    alone = run_cascade(WISHES, Stage(), raise_at("lyrics.flac", SongGone("it was removed")), budget=1)
+    assert alone.best is None
+
+
+def test_what_is_sung_is_judged_when_no_more_may_be_begun() -> None:
+    stage = Stage()
+    found = run_cascade(WISHES, stage, judge_by(0.5, 0.6), budget=4, together=2, closing=lambda: bool(stage.rounds))
+    assert [take.wer for take in found.takes] == [0.5, 0.6] and found.stopped == "cancelled"
+    assert found.reason == "Cancelled after 2 songs; lyrics came closest at a WER of 0.50."
+    whole = run_cascade(WISHES, Stage(), judge_by(0.5), budget=1, closing=iter([False, True]).__next__)
+    assert whole.stopped == "budget", "nothing was left to be begun"
 
 
 def cancelling_after(calls: int) -> Callable[[], bool]:

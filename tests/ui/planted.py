@@ -20,9 +20,11 @@ from engine.song_model import SongModel
 from engine.songs import SongStore
 from eval.judge import Heard
 from router.decision import Candidate, Decision, Neighbour
+from router.findings import Findings
 from router.prompt import RouterPrompt
 from tests.held import HeldSinger
 from tests.held import hold as hold_engine
+from tests.router.report.planted import make_findings
 from tests.waiting import until
 from ui.listening import Ears, Listener
 from ui.routing import Routing
@@ -63,6 +65,10 @@ class FakeRouter:
         self.asked: list[RouterPrompt] = []
         self.shelves: list[dict[str, str]] = []
 
+    @property
+    def findings(self) -> Findings:
+        return make_findings(kind="fit")
+
     def check(self, model_fingerprint: str) -> None:
         self.checked.append(model_fingerprint)
         if self.fault is not None:
@@ -102,6 +108,13 @@ def make_songs(
     store = SongStore(folder)
     routing = None if router is None else Routing(lambda: router, shelf)
     return Songs(Engine(model, store, shelf, settings), store, Listener(judge), routing)
+
+
+def settle(routing: Routing) -> Routing:
+    """Begin to load a router, and wait until it is there or cannot be."""
+    routing.start()
+    until(lambda: routing.state != "loading")
+    return routing
 
 
 class LearningJudge(FakeJudge):

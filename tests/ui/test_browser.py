@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,11 +240,15 @@ def test_a_cascade_is_foreseen_sung_listed_and_found_again(site: Site, width: in
     page.locator("#takes .chip", has_text="best").wait_for()
     assert page.get_by_role("radio", name="Cascade").is_checked()
     assert page.get_by_label("Songs at most").input_value() == "2"
-    second = page.locator("#takes a").nth(1)
+    second = page.locator("#takes li a").nth(1)
     song = second.get_attribute("data-song")
     second.click()
     page.locator(f"#player audio[src*='{song}']").wait_for()
     assert str(song) in page.url
+    page.locator("#takes h3 a").click()  # and from the take to the whole again
+    page.wait_for_function("song => !window.location.search.includes(song)", arg=song)
+    labels = page.locator(".decided").evaluate_all("all => all.map((one) => one.getAttribute('aria-label'))")
+    assert len(labels) == len(set(labels)) == 2
 
 
 def test_a_cascade_is_cancelled_and_a_routed_song_says_why(site: Site) -> None:
@@ -267,3 +272,57 @@ def test_a_cascade_is_cancelled_and_a_routed_song_says_why(site: Site) -> None:
     sing(page)
     page.locator("#decided .decided", has_text="a planted note").wait_for()
     page.locator("#player", has_text="sung with folk=0.5").wait_for()
+
+
+def test_a_take_goes_on_playing_while_others_are_sung_and_its_cascade_is_cancelled_from_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = site.open()
+    fill(page, "hello old friend")
+    page.get_by_role("radio", name="Cascade").check()
+    page.get_by_label("Songs at most").fill("4")
+    page.get_by_label("Enough at WER").fill("0")
+    listen, heard = site.judge.listen, threading.Semaphore(1)
+
+    def listen_once(*given: Any) -> Any:
+        heard.acquire(timeout=60)
+        return listen(*given)
+
+    monkeypatch.setattr(site.judge, "listen", listen_once)
+    try:
+        sing(page)
+        page.locator("#takes li audio").first.wait_for()
+        page.evaluate("window.kept = document.querySelector('#takes audio')")
+        page.locator("#takes li", has_text="judging").wait_for()  # the second take
+        page.evaluate(
+            "kept.muted = true; kept.onpause = () => { window.stopped ||= !kept.ended; }; kept.play().then(() => null)"
+        )
+        same = "document.querySelector('#takes audio') === kept && kept.played.length > 0 && !window.stopped"
+        page.locator("#takes li a").first.click()
+        page.locator("#player audio").wait_for()
+        heard.release()
+        page.locator("#takes li").nth(2).get_by_text("judging").wait_for()
+        assert page.evaluate(same) and page.locator("#takes audio").count() == 2
+        page.get_by_role("button", name="Cancel").click()
+        page.locator("#takes [role=status]", has_text="Cancelled").wait_for()
+        assert page.evaluate(same) and page.locator("#takes audio").count() == 3
+    finally:
+        heard.release(100)
+
+
+def test_a_page_opened_while_the_router_is_loaded_learns_when_it_is_there(site: Site) -> None:
+    routing = site.songs.routing
+    routing.state, routing.reason = "loading", "the router is being loaded"
+    try:
+        page = site.open()
+        fill(page, "hello old friend")
+        page.get_by_role("radio", name="Routed").check()
+        page.locator("#preview", has_text="is being loaded").wait_for()
+        assert page.locator("#router-knows a").count() == 0
+    finally:
+        routing.state, routing.reason = "ready", None
+    page.locator("#preview .decided", has_text="folk=0.5").wait_for()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="What the router knows").click()
+    assert opened.value.url.endswith("/v1/router/report")
+    opened.value.locator("h1").wait_for()

@@ -13,7 +13,7 @@ from router.decision import Candidate
 from tests.ui.planted import decide
 from ui.choices import NOTHING, Choice, TakeOf
 from ui.decided import show_decision
-from ui.modes import read_modes, show_fields, show_modes
+from ui.modes import read_modes, show_fields, show_knowledge, show_modes
 from ui.take_list import show_takes
 from ui.takes import CascadeOptions, CascadeStanding, TakeStanding
 
@@ -35,11 +35,12 @@ def test_every_mode_is_read() -> None:
         (("adapters", "a=much", "", "", "both"), "lyrics=0.6"),
         (("adapters", "A", "", "", "both"), "no adapter name"),
         (("cascade", "", "0", "", "both"), "budget is '0'"),
-        (("cascade", "", "17", "", "both"), "16"),
+        (("cascade", "", "17", "", "both"), "; give the songs to sing at most, 1 to 16"),
         (("cascade", "", "many", "", "both"), "budget is 'many'"),
         (("cascade", "", "", "nan", "both"), "stop_wer is 'nan'"),
-        (("cascade", "", "", "1.5", "both"), "less than or equal to 1"),
-        (("cascade", "", "", "", "never"), "retry"),
+        (("cascade", "", "", "1.5", "both"), "less than or equal to 1; give a word error rate from 0"),
+        (("cascade", "", "", "", "never"), "; give adapters, seeds or both"),
+        (("adapters", "routed", "", "", "both"), "routed is what the router chooses"),
     ],
 )
 def test_what_is_wrong_is_told(values: tuple[Any, ...], said: str) -> None:
@@ -56,6 +57,7 @@ def test_a_stored_song_fills_the_fields_again() -> None:
         assert show_modes({"composition": composition}, NOTHING)[0] == "base"
     assert [part.visible for part in show_fields("cascade")[1:]] == [False, True]
     assert show_fields("base")[0] == ""
+    assert 'href="/v1/router/report" target="_blank"' in show_knowledge(True) and show_knowledge(False) == ""
 
 
 def test_a_decision_shows_every_candidate_and_nothing_of_others_as_markup() -> None:
@@ -69,6 +71,7 @@ def test_a_decision_shows_every_candidate_and_nothing_of_others_as_markup() -> N
     assert len(rows) == 4 and "chosen" in rows[0] and "default" in rows[1] and 'class="gone"' in rows[3]
     assert re.findall(r"left:([\d.]+)%;width:([\d.]+)%", rows[0]) == [("10.0", "30.0")]
     assert re.findall(r"left:([\d.]+)%;width:([\d.]+)%", rows[3]) == [("80.0", "20.0")], "what is beyond is cut"
+    assert 'aria-label="Foreseen"' in show_decision(decision, label="Foreseen") and "Foreseen" not in shown
     assert show_decision(None) == "" and "<details open>" not in show_decision(decision, opened=False)
 
 
@@ -87,6 +90,7 @@ def test_takes_are_listed_with_their_words_and_players() -> None:
     assert "Take 3 of at most 4" in shown and "20 %" in shown and "<img" not in shown
     assert shown.count("<audio") == 1 and "WER 50 %" in shown and "judging" in shown
     assert re.findall(r'data-song="(\w+)"( aria-current="true")?', shown) == [
+        ("f" * 16, ""),  # all of it
         ("a" * 16, ' aria-current="true"'),
         ("b" * 16, ""),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import pytest
 import ui.page
 from engine.request import SongRequest
 from engine.song_model import SongModel
-from tests.ui.planted import FakeJudge, hold, make_songs
+from tests.ui.planted import FakeJudge, decide, hold, make_songs
 from tests.waiting import until
+from ui.choices import Choice, TakeOf
+from ui.modes import show_modes
 from ui.page import build_page
-from ui.panes import Panes
+from ui.panes import Panes, View
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
 from ui.songs import Songs
 from ui.standings import Standing
+from ui.takes import CascadeStanding
 from ui.theme import make_theme
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -123,6 +127,34 @@ def test_a_song_sung_while_nobody_listened_is_judged_when_opened(random_model: S
     hearing.judge_again(job.id)
     until(lambda: verdict_state(hearing, job.id) == "judged")
     hearing.close()
+
+
+def cascade(**fields: Any) -> CascadeStanding:
+    given = {"budget": 4, "stop_wer": 0.1, "retry": "seeds", "together": 1}
+    return replace(CascadeStanding("f" * 16, "going", "", {"lyrics": "hello"}, given, decide(), ()), **fields)
+
+
+def test_a_take_of_a_cascade_that_goes_on_can_be_cancelled(songs: Songs, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = standing(record=RECORD, choice=Choice(decide(), TakeOf("f" * 16, 0, "base", 4, 0.1, "seeds")))
+    assert View(take, cascade()).going and not View(take, cascade(state="done")).going
+    assert View(standing(state="singing")).going and not View(take).going
+    cancelled, found = list[str](), cascade()
+    panes = Panes(songs)
+    monkeypatch.setattr(songs, "standing", lambda song_id: take if song_id == take.id else None)
+    monkeypatch.setattr(songs.cascades, "standing", lambda cascade_id: found if cascade_id == found.id else None)
+    monkeypatch.setattr(songs.cascades, "cancel", lambda cascade_id: cancelled.append(f"cascade {cascade_id}"))
+    monkeypatch.setattr(songs, "cancel", cancelled.append)
+    panes.cancel(take.id)
+    panes.cancel(found.id)
+    found = cascade(state="done")
+    panes.cancel(take.id)
+    assert cancelled == ["cascade " + "f" * 16] * 2 + [take.id]
+
+
+def test_a_cascade_without_a_take_fills_the_form_too() -> None:
+    view = View(None, cascade(state="cancelled"), whole=True)
+    assert show_modes({}, view.choice) == ["cascade", "", "4", "0.1", "seeds"]
+    assert show_modes({}, View().choice)[0] == "base"
 
 
 def test_the_page_asks_nobody_else_for_anything(songs: Songs) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from adapters.fingerprints import fingerprint_adapter
+from adapters.store import AdapterStore
 from engine.request import SongRequest
 from engine.song_model import SongModel
+from engine.songs import SongStore
+from router.decision import Decision
 from router.errors import RouterError
+from router.findings import Findings
 from router.prompt import RouterPrompt
 from tests.router.planted_router import MODEL, Words, plant_router
+from tests.router.report.planted import make_findings
 from tests.shelf import make_shelf
-from tests.ui.planted import FakeRouter, decide
-from tests.waiting import until
-from ui.choices import NOTHING, Choice, TakeOf, read_choice, resolve
-from ui.routing import LOADING, OFF, NoRouter, Routing, ShelfPrints, open_routing, prompt_of
+from tests.ui.planted import FakeRouter, decide, settle
+from ui.choices import NOTHING, Choice, Choices, TakeOf, read_choice, resolve
+from ui.routing import LOADING, OFF, TEST, NoRouter, Routing, ShelfPrints, open_routing, prompt_of
 
 PROMPT = RouterPrompt(caption="folk", lyrics="hello")
 
@@ -25,8 +32,7 @@ def test_a_router_is_asked_with_the_fingerprints_of_the_shelf(random_model: Song
     shelf, router = make_shelf(tmp_path, random_model.transformer), FakeRouter()
     routing = Routing(lambda: router, shelf, tmp_path)
     assert routing.describe() == {"state": "loading", "reason": LOADING}
-    routing.start()
-    routing.start()  # twice does no harm
+    settle(settle(routing))  # twice does no harm
     assert routing.decide(PROMPT).name == "folk=0.5"
     assert routing.state == "ready" and routing.reason is None
     assert len(router.checked) == 1 and router.asked[-1] == PROMPT
@@ -62,7 +68,7 @@ def test_only_adapters_that_changed_are_read_again(
 )
 def test_a_router_that_cannot_be_used_says_why(tmp_path: Path, fault: Exception, said: str) -> None:
     routing = Routing(lambda: FakeRouter(fault), None, tmp_path)
-    routing.start()
+    settle(routing)
     with pytest.raises(NoRouter, match=said) as raised:
         routing.decide(PROMPT)
     assert routing.state == "unavailable" and not raised.value.loading and "secret" not in str(raised.value)
@@ -77,7 +83,7 @@ def test_a_fitted_router_is_read_checked_and_asked(
     monkeypatch.setattr("ui.routing.fingerprint_model", lambda _: MODEL)
     monkeypatch.setattr("ui.routing.fingerprint_adapter", lambda folder: folder.name * 4)
     routing = open_routing(None, shelf, str(tmp_path))
-    routing.start()
+    settle(routing)
     quiet = RouterPrompt(caption="a very quiet quiet song with harp", lyrics="[verse]\nsing me a line of the harp")
     missing = routing.decide(quiet)
     assert missing.name == "base" and missing.order == ("base",) and not missing.candidates[0].available
@@ -88,7 +94,7 @@ def test_a_fitted_router_is_read_checked_and_asked(
     assert read_choice(Choice(found).as_json()).decision == found
     monkeypatch.setattr("ui.routing.fingerprint_model", lambda _: "f" * 16)
     other = open_routing(tmp_path / "router.json", shelf, "another model")
-    other.start()
+    settle(other)
     with pytest.raises(NoRouter, match=f"{MODEL}.*{'f' * 16}"):
         other.decide(quiet)
 
@@ -104,22 +110,96 @@ def test_without_a_router_there_is_a_reason(tmp_path: Path, random_model: SongMo
     (tmp_path / "router.json").write_text("{")
     damaged = open_routing(None, shelf, str(tmp_path))
     assert damaged.state == "loading" and "background" in damaged.title
-    damaged.start()
-    until(lambda: damaged.state == "unavailable")
+    assert settle(damaged).state == "unavailable"
     assert "router.json" in str(damaged.reason)
 
 
-def test_a_question_while_it_loads_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ui.routing.PATIENCE", 0.01)
+def test_a_question_while_it_loads_is_told_at_once_to_come_again() -> None:
+    routing, began = Routing(FakeRouter), time.monotonic()  # which nobody started
     with pytest.raises(NoRouter, match="in a moment") as raised:
-        Routing(FakeRouter).decide(PROMPT)  # which nobody started
+        routing.decide(PROMPT)
     assert raised.value.loading
+    with pytest.raises(NoRouter, match="in a moment"):
+        routing.report()
+    assert time.monotonic() - began < 1
+
+
+def test_a_shelf_that_cannot_be_read_is_told(
+    random_model: SongModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = make_shelf(tmp_path, random_model.transformer)
+
+    def refuse() -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(shelf, "names", refuse)
+    routing = settle(Routing(FakeRouter, shelf))
+    assert routing.state == "ready", "it may be mended while the server runs"
+    with pytest.raises(NoRouter, match=r"the shelf .* cannot be read \(Permission denied\): mend"):
+        routing.decide(PROMPT)
+
+
+def test_half_an_adapter_is_told_once(
+    random_model: SongModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prints = ShelfPrints(make_shelf(tmp_path, random_model.transformer))
+    weights = tmp_path / "folk" / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    for _ in range(2):
+        caplog.clear()
+        weights.unlink()
+        for _ in range(3):
+            assert set(prints.read()) == {"rock"}
+        assert [record.getMessage().split()[2] for record in caplog.records] == ["folk"]
+        weights.write_bytes(whole)
+        assert set(prints.read()) == {"folk", "rock"}, "which makes another fault of the next one"
+
+
+def test_a_shelf_without_its_adapters_does_not_keep_the_router_from_loading(
+    random_model: SongModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = FakeRouter()
+
+    def route(prompt: RouterPrompt, shelf: object = None) -> Decision:
+        if shelf is not None and not shelf:
+            raise RouterError("none of the compositions can sing")
+        return decide()
+
+    monkeypatch.setattr(router, "route", route)
+    routing = settle(Routing(lambda: router, AdapterStore(tmp_path / "shelf")))
+    with pytest.raises(NoRouter, match="none of the compositions"):
+        routing.decide(PROMPT)
+    make_shelf(tmp_path / "shelf", random_model.transformer)
+    assert routing.decide(PROMPT) == decide()
+
+
+def test_what_the_router_knows_is_a_page_with_its_test_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rendered = list[list[str]]()
+
+    def render(findings: list[Findings]) -> str:
+        rendered.append([found.kind for found in findings])
+        return f"page {len(rendered)}"
+
+    monkeypatch.setattr("router.report.page.render_report", render)
+    tested = tmp_path / TEST
+    routing = settle(Routing(FakeRouter, tested=tested))
+    assert routing.report() == routing.report() == "page 1", "it is made once"
+    for content in ("{", "[" * 100_000, json.dumps(asdict(make_findings(kind="fit")))):
+        tested.write_text(content)
+        routing.report()
+    assert rendered == [["fit"]] * 4 and sum("left out" in r.getMessage() for r in caplog.records) == 3
+    tested.write_text(json.dumps(asdict(make_findings(kind="test"))))
+    assert routing.report() == routing.report() == "page 5" and rendered[-1] == ["test", "fit"]
+    with pytest.raises(NoRouter, match="--router FILE"):
+        Routing().report()
 
 
 def test_a_shelf_without_anything_fitted_is_no_router(monkeypatch: pytest.MonkeyPatch) -> None:
     router = FakeRouter()
     routing = Routing(lambda: router)
-    routing.start()
+    settle(routing)
     routing.decide(PROMPT)
 
     def refuse(*_: object) -> None:
@@ -134,6 +214,18 @@ def test_the_prompt_is_that_of_the_song() -> None:
     asked = prompt_of(SongRequest(caption="folk 🎵", lyrics="[verse]\nhello"))
     assert (asked.caption, asked.lyrics, asked.instrumental) == ("folk 🎵", "[verse]\nhello", False)
     assert prompt_of(SongRequest(lyrics="[intro]")).instrumental
+
+
+def test_of_many_choices_those_of_songs_that_wait_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.choices.REMEMBERED", 2)
+    waiting = {"a", "b", "c"}
+    choices = Choices(SongStore(tmp_path), lambda song_id: song_id not in waiting)
+    for song_id in "axbcy":  # of which x and y have ended
+        choices.keep(song_id, Choice(decide()))
+    assert [song_id for song_id in "axbcy" if choices.of(song_id) != NOTHING] == ["a", "b", "c"]
+    waiting.clear()
+    choices.keep("d", Choice(decide()))
+    assert [song_id for song_id in "abcd" if choices.of(song_id) != NOTHING] == ["c", "d"]
 
 
 def test_a_choice_comes_back_from_json_and_damage_is_none() -> None:

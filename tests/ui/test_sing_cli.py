@@ -11,11 +11,13 @@ import pytest
 import soundfile
 from typer.testing import CliRunner, Result
 
+from adapters.composition import format_composition
 from choirmaster import app
 from engine.errors import ChoirmasterError, ModelError, RequestError, SongError, UnknownAdapter
 from engine.karaoke import Karaoke, KaraokeLine, KaraokeWord
 from engine.singer import Singer
 from engine.song_model import SongModel
+from router.cascade import Wish
 from router.errors import RouterError
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeRouter, LearningJudge
@@ -197,6 +199,74 @@ def test_an_interrupted_cascade_keeps_the_best_so_far(
     result = CliRunner().invoke(app, ["sing", "--steps", "2", *routed, "--mode", "cascade", "--out", str(out)])
     assert result.exit_code == 130 and out.is_file() and len(songs) == 2
     assert "Cancelled after 2 songs" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_takes_that_cannot_be_kept_are_not_lost(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    import adapters.files
+
+    monkeypatch.setattr("eval.judge.Judge", lambda _: LearningJudge("nothing like it", "hello old friend"))
+    write = adapters.files.write_bytes_atomically
+
+    def refuse(path: Path, data: bytes) -> None:
+        if path.parent.name == "all":
+            raise fault
+        write(path, data)
+
+    monkeypatch.setattr("adapters.files.write_bytes_atomically", refuse)
+    out = tmp_path / "song.wav"
+    options = ["--mode", "cascade", "--takes", str(tmp_path / "all"), "--out", str(out)]
+    result = CliRunner().invoke(app, ["sing", "--steps", "2", *routed, *options])
+    said = " ".join(result.output.split())
+    assert "take 1 was not kept" in said and out.is_file()
+    interrupted = isinstance(fault, KeyboardInterrupt)
+    assert result.exit_code == (130 if interrupted else 0)
+    assert ("Cancelled after 1 song;" if interrupted else "is good enough: a WER of 0.00") in said
+
+
+def test_a_folder_for_takes_that_cannot_be_written_is_told_before_anything_is_loaded(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("engine.song_model.load_song_model", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("router.router.Router.load", lambda *_: pytest.fail("it was loaded"))
+    with pytest.raises(SongError, match="choose another place with --takes"):
+        sing(*routed, "--mode", "cascade", "--takes", str(tmp_path / "file" / "all"), "--out", str(tmp_path / "a.wav"))
+
+
+def test_a_take_of_a_long_blend_is_kept_under_a_shorter_name(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blend = {f"a-voice-of-a-very-long-name-number-{n}": 0.25 for n in range(16)}
+    monkeypatch.setattr("ui.tries.plan_takes", lambda *_: (Wish(format_composition(blend), {}, 3),))
+    takes = tmp_path / "all"
+    sing(*routed, "--mode", "cascade", "--judge", "none", "--takes", str(takes), "--out", str(tmp_path / "song.wav"))
+    (kept,) = takes.iterdir()
+    assert kept.name.startswith("take-1-a-voice") and kept.suffix == ".wav" and len(kept.name) < 200
+
+
+def test_an_instrumental_is_tried_once_and_loads_no_judge(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eval.judge.Judge", lambda _: pytest.fail("it was made"))
+    said = sing(*routed, "--lyrics", "[intro]", "--mode", "cascade", "--out", str(tmp_path / "song.wav")).output
+    assert "There are no words to judge a song by" in " ".join(said.split())
+
+
+def test_a_cascade_interrupted_in_its_first_take_is_no_error(
+    tmp_path: Path, routed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eval.judge.Judge", lambda _: LearningJudge("nothing"))
+    monkeypatch.setattr(Singer, "sing", interrupt)
+    out = tmp_path / "song.wav"
+    result = CliRunner().invoke(app, ["sing", "--steps", "2", *routed, "--mode", "cascade", "--out", str(out)])
+    assert result.exit_code == 130 and isinstance(result.exception, SystemExit) and not out.exists()
+    assert "Cancelled." in result.output
 
 
 @pytest.mark.parametrize(
