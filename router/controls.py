@@ -1,6 +1,8 @@
-"""Routers that must gain nothing: fitted to prompts whose features were dealt out anew.
+"""Routers that must gain nothing: fitted to prompts of genres whose features were dealt to other genres.
 
-What such a router gains is luck, and what a real one gains must stand out from it.
+What such a router gains is luck, and what a real one gains must stand out from it. Whole genres are dealt: prompts of
+one genre are alike in what they need and in what they say, and a router of shuffled prompts would lose not only what
+the one tells of the other, but also that, and so look worse than luck is.
 """
 
 from __future__ import annotations
@@ -15,47 +17,61 @@ from router.policies import POLICIES
 from router.policies.search import Selection
 
 PERMUTATIONS = 20
-FOLDS = 10
 
 
 def permute_labels(
     examples: Examples,
     features: Features,
     selection: Selection,
+    selected: NDArray[np.str_],
     rates: NDArray[np.float64],
+    opponent: int,
     confidence: float,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> tuple[float, ...]:
-    """Gain over the best single composition of a router with shuffled prompts, in folds of whole genres, each time.
+    """Gain over the opponent of a router with features dealt anew, leaving out every genre, each time.
 
-    Settings are those found for the real prompts, so nothing is searched. Where the policy selected looks at no
-    features, the next best one stands in.
+    It is the router itself: without a genre it follows the policy that was selected without it, and only the settings
+    are those that all real prompts gave, so that nothing is searched. Where that router looks at no features there is
+    nothing to deal, and no gain is given.
 
     Args:
         selection: made of all examples.
+        selected: policy selected without each prompt's genre, [P].
         rates: uncapped, what gains are told in, [C, P]; NaN of prompts that the judge did not hear.
+        opponent: column of the best single composition.
     """
     from sklearn import config_context
-    from sklearn.model_selection import GroupKFold
 
-    looking = [name for name in selection.searched if name != "best single"]
-    name = selection.name if selection.name in looking else min(looking, key=lambda n: selection.searched[n].error)
-    settings = selection.searched[name].settings
-    genres = list(examples.genres)
-    parts = list(GroupKFold(min(FOLDS, len(set(genres))), shuffle=True, random_state=seed).split(genres, groups=genres))
+    if selection.name == "best single":
+        return ()
+    genres = np.array(examples.genres)
     rng = np.random.default_rng(seed)
-    single = rates[find_default(examples)]
     gains = []
     for _ in range(permutations):
-        dealt = features.select(rng.permutation(len(features)))
+        dealt = features.select(deal_genres(examples.genres, rng))
         gained = np.zeros(len(genres))
-        for fitted, held in parts:
-            default = find_default(examples, fitted)
+        for genre in dict.fromkeys(examples.genres):
+            held = genres == genre
+            default = find_default(examples, ~held)
+            name = str(selected[held][0])
             with config_context(assume_finite=True, skip_parameter_validation=True):
-                policy = POLICIES[name].with_settings(settings)
-                policy.fit(dealt.select(fitted), pair(examples, default, fitted))
+                policy = POLICIES[name].with_settings(selection.searched[name].settings)
+                policy.fit(dealt.select(~held), pair(examples, default, ~held))
                 picks, _ = choose(policy.predict(dealt.select(held)), default, confidence)
-            gained[held] = single[held] - rates[picks, held]
+            gained[held] = rates[opponent, held] - rates[picks, held]
         gains.append(float(np.nanmean(gained)))
     return tuple(gains)
+
+
+def deal_genres(genres: tuple[str, ...], rng: np.random.Generator) -> NDArray[np.intp]:
+    """For each prompt one of another genre, [P]: every genre gets the prompts of one other, again from the first where
+    that has fewer."""
+    owner = np.array(genres)
+    names = rng.permutation(np.unique(owner))
+    dealt = np.zeros(len(owner), dtype=np.intp)
+    for name, other in zip(names, np.roll(names, 1), strict=True):
+        own = np.flatnonzero(owner == name)
+        dealt[own] = np.resize(np.flatnonzero(owner == other), len(own))
+    return dealt

@@ -161,13 +161,14 @@ def _pick(outlook: Outlook, prompt: RouterPrompt, setting: Setting, able: NDArra
 
 def _mix(outlook: Outlook, picked: int, able: NDArray[np.bool_]) -> tuple[int, dict[str, float] | None]:
     """The measured composition nearest to the blend that mixing asks for, and that blend; the pick and None where
-    nothing is mixed, or nothing but the default is near, which is how mixing was validated."""
+    nothing is mixed, or nothing but the default or what is not credible itself is near, as mixing was validated."""
     mixer, mean = outlook.mixer, outlook.gains.mean
     if mixer is None or not (mixer.pure & able).any():
         return picked, None
     columns, told = mixer.mix(mean, able)
     nearest = int(columns[0])
-    if not told[0] or nearest == outlook.default or not able[nearest]:
+    chance = choose(outlook.gains, outlook.default, outlook.confidence)[1][0, nearest]
+    if not told[0] or nearest == outlook.default or not able[nearest] or chance < outlook.confidence:
         return picked, None
     weights = zip(mixer.adapters, mixer.ask(mean, able)[0], strict=True)
     return nearest, {name: round(float(weight), 2) for name, weight in weights if weight}

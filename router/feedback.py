@@ -21,7 +21,7 @@ from adapters.composition import checked_composition, format_composition
 from adapters.errors import AdapterError
 from adapters.files import flush_folder, is_full
 from router.errors import RouterError
-from router.prompt import MAX_CAPTION, MAX_LYRICS, MAX_TAGS, RouterPrompt
+from router.prompt import MAX_CAPTION, MAX_LYRICS, MAX_TAGS, RouterPrompt, Tag
 
 #: What the log of a folder of songs is called.
 FEEDBACK = "feedback.jsonl"
@@ -58,7 +58,7 @@ class Vote(BaseModel):
     comparison: str = Field(min_length=1, max_length=64, description="Id of the comparison.")
     # what was sung
     caption: str = Field(default="", max_length=MAX_CAPTION)
-    tags: tuple[str, ...] = Field(default=(), max_length=MAX_TAGS)
+    tags: tuple[Tag, ...] = Field(default=(), max_length=MAX_TAGS)
     lyrics: str = Field(default="", max_length=MAX_LYRICS)
     seed: int = Field(ge=0, lt=2**31)
     # what was picked

@@ -23,7 +23,7 @@ class Score:
     ``gain``: best single less this one, above zero is better; ``regret``: this one less the honest oracle;
     ``gap_closed``: ``gain`` over the best single's distance to the honest oracle, None where that distance is not above
     zero. ``wins``, ``ties``, ``losses``: prompts against the best single. ``changed``: share of prompts that got
-    another composition than the best single. ``songs``: mean songs sung for one prompt.
+    another composition than the default. ``songs``: mean songs sung for one prompt.
     """
 
     name: str
@@ -43,13 +43,15 @@ class Score:
 class Judged:
     """All scores as one judge heard the songs. ``selecting``: whether it is the judge the router was fitted by, in
     which case its figures flatter. ``headroom``: best single less honest oracle; ``distinguishable``: whether that is
-    above zero beyond chance (None: too few prompts or seeds to tell)."""
+    above zero beyond chance (None: too few prompts or seeds to tell). ``opponent``: the best single composition, the
+    one with the lowest WER as this judge scores it."""
 
     judge: str
     selecting: bool
     scores: tuple[Score, ...]
     headroom: Estimate | None
     distinguishable: bool | None
+    opponent: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Findings:
 
     ``kind``: "fit" is leave-one-genre-out on the table it was fitted on, "test" songs of prompts it never saw.
     ``signal``: one sentence on whether there is anything to route, ``blending`` one on blends. ``permuted``: gains of
-    routers fitted to shuffled prompts.
+    routers fitted to shuffled prompts; none where the router looks at no prompt.
     """
 
     kind: Literal["fit", "test"]

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from router.fitting import Evidence
     from router.validation import Validation
 
-#: The file of prompts that nothing may be fitted to.
-_FROZEN = "test.jsonl"
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -99,6 +96,7 @@ def run(asked: Asked, console: Console) -> None:
     from router.errors import RouterError
     from router.examples import make_examples
     from router.features import Featuriser
+    from router.gaps import describe_fitted, describe_gaps, keep_compositions, leave_out
     from router.router import Router
     from router.sentence_files import DEFAULT
     from router.sentences import load_sentence_model
@@ -110,31 +108,35 @@ def run(asked: Asked, console: Console) -> None:
     check_confidence(asked.confidence)
     picks = _read_picks(asked, console)
     table = read_table(asked.table)
-    examples = make_examples(table, pick_judge(asked.judge, table.judges))
-    controls = parse_controls(asked.controls, examples.compositions)
+    judge = pick_judge(asked.judge, table.judges)
+    controls = parse_controls(asked.controls, tuple(table.compositions))
+    left = leave_out(table.compositions, controls)
+    examples = make_examples(keep_compositions(table, left), judge)
+    if gaps := describe_gaps(table, judge, examples.lattice):
+        console.print(f"Note: {gaps}.", markup=False, soft_wrap=True)
     with console.status("loading the sentence model"):
         model = load_sentence_model(asked.sentences or DEFAULT)
     features = Featuriser(model).describe(examples.texts)
     validation = _validate(table, examples, features, controls, asked, console)
-    learnt = examples.select(validation.findings.compositions)
     findings = replace(
         validation.findings,
-        curves=_draw_curves(table, learnt, validation, asked.seed, console),
+        curves=_draw_curves(table, examples, validation, asked.seed, console),
         command=shlex.join(["choirmaster", *sys.argv[1:]]),
     )
     made = Router.fit(
-        learnt,
+        examples,
         features,
         model,
         replace(validation, findings=findings),
         confidence=asked.confidence,
         about=table.about,
-        evidence=_weigh(picks, learnt, table, asked.feedback_weight, console),
+        evidence=_weigh(picks, examples, table, asked.feedback_weight, console),
     )
     made.save(asked.out)
     output = open_output()
     print_findings(findings, output)
-    _tell_origin(table, console)
+    for note in describe_fitted(table.about, examples.compositions):
+        console.print(f"Note: {note}.", markup=False, soft_wrap=True)
     output.print(f"fitted in {time.monotonic() - started:.0f} s", highlight=False)
     output.print(
         f"the router is in {asked.out} ({asked.out.stat().st_size / 1e3:.0f} kB, default {findings.default}, policy "
@@ -225,9 +227,15 @@ def _validate(
 ) -> Validation:
     from rich.progress import Progress
 
+    from router.gaps import hear_controls
     from router.validation import validate
 
     scoring = _listen(table, examples, console)
+    beside = {}
+    for judge in scoring:
+        beside[judge], notes = hear_controls(table, judge, examples.compositions, controls)
+        for note in notes:
+            console.print(f"Note: {note}.", markup=False, soft_wrap=True)
     told = f", {', '.join(controls)} as controls" if controls else ""
     console.print(
         f"{len(examples.prompts)} prompts of {len(set(examples.genres))} genres, {len(examples.compositions)} "
@@ -246,17 +254,21 @@ def _validate(
             confidence=asked.confidence,
             seed=asked.seed,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
+            beside=beside,
         )
 
 
 def _listen(table: Table, examples: Examples, console: Console) -> dict[str, Lattice]:
     """What each judge heard; one who did not hear all compositions scores nothing, and is named."""
     from eval.lattice import LatticeError, make_lattice
+    from router.gaps import keep_compositions
 
     heard = {}
     for judge in table.judges:
         try:
-            heard[judge] = make_lattice(table, judge).select(examples.compositions)
+            heard[judge] = make_lattice(keep_compositions(table, examples.compositions), judge).select(
+                examples.compositions
+            )
         except LatticeError as error:
             console.print(f"{judge} scores nothing: {error}", markup=False, soft_wrap=True)
     return heard
@@ -273,21 +285,3 @@ def _draw_curves(
     except ChoirmasterError as error:  # the router can do without
         console.print(f"no cascades are shown: {error}", markup=False, soft_wrap=True)
         return ()
-
-
-def _tell_origin(table: Table, console: Console) -> None:
-    """What whoever fits should know about the table."""
-    prompts = table.about.get("prompts")
-    if isinstance(prompts, dict) and prompts.get("file") == _FROZEN:
-        console.print(
-            f"The table is of the frozen prompts of {_FROZEN}: this router must not be tested on them.",
-            markup=False,
-            soft_wrap=True,
-        )
-    if not table.about.get("model_fingerprint"):
-        console.print(
-            "The table does not tell which model sang it, so a server will refuse this router: `choirmaster eval` "
-            "makes tables that do.",
-            markup=False,
-            soft_wrap=True,
-        )

@@ -21,7 +21,17 @@ from router.features import Features, Featuriser
 from router.findings import Findings
 from router.lyric_statistics import NAMES
 from router.policies import POLICIES, Policy
-from router.router_file import FittedPrompt, PolicyPart, RouterFile, Source, Training, VotesPart, halve, name_lyrics
+from router.router_file import (
+    FittedPrompt,
+    PolicyPart,
+    RouterFile,
+    Source,
+    Training,
+    VotesPart,
+    halve,
+    name_lines,
+    name_lyrics,
+)
 from router.sentences import SentenceModel
 
 
@@ -121,7 +131,8 @@ def read_training(file: RouterFile) -> tuple[Features, Targets]:
     gains, noise = (np.array(grid, dtype=np.float64) for grid in (training.gains, training.noise))
     level = np.array([*(prompt.level for prompt in file.prompts), *[np.nan] * votes])
     features = Features(training.sentences.array(), np.array(training.lyrics, dtype=np.float64))
-    return features, Targets(gains, noise, level, file.compositions.index(file.default))
+    groups = (*(prompt.genre for prompt in file.prompts), *_name_votes(votes))
+    return features, Targets(gains, noise, level, file.compositions.index(file.default), groups)
 
 
 def solve(file: RouterFile, features: Features, targets: Targets) -> Policy:
@@ -135,7 +146,7 @@ def solve(file: RouterFile, features: Features, targets: Targets) -> Policy:
         raise RouterError(f"no policy is called {part.name[:40]!r}: choose from {', '.join(POLICIES)}, and fit again")
     try:
         return POLICIES[part.name].with_settings(part.settings).fit(features, targets)
-    except (KeyError, TypeError, ValueError) as error:  # whatever hands have made of the settings
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:  # whatever hands have made of the settings
         raise RouterError(
             f"the settings {str(part.settings)[:80]} of the policy {part.name} are damaged ({error!r:.80}): fit again"
         ) from error
@@ -163,9 +174,14 @@ def _add_votes(
             np.concatenate([targets.noise, rows.noise]),
             np.concatenate([targets.level, np.full(count, np.nan)]),
             targets.default,
-            (*targets.groups, *(f"vote {v}" for v in range(count))),
+            (*targets.groups, *_name_votes(count)),
         ),
     )
+
+
+def _name_votes(count: int) -> tuple[str, ...]:
+    """Each is a group by itself; no genre has such a name."""
+    return tuple(f"vote {v}\n" for v in range(count))
 
 
 def _tell_votes(evidence: Evidence) -> VotesPart:
@@ -185,6 +201,7 @@ def _list_prompts(examples: Examples, targets: Targets) -> tuple[FittedPrompt, .
             songs=int(songs[p]),
             wer=rates[:, p].tolist(),
             level=float(targets.level[p]),
+            lines=name_lines(examples.texts[p].lyrics),
         )
         for p, name in enumerate(examples.prompts)
     )

@@ -42,8 +42,8 @@ class Picks:
 class HeldOut:
     """``default`` [P]: column of the best single composition, chosen without the prompt's genre. ``policies``: by name.
     ``router``: the policy that was selected in each fold, its name in ``selected`` [P]. ``blended`` [P]: columns chosen
-    where mixing leads from the router's pick to another composition than the default, else that pick, None where no
-    blends were measured; ``asked`` [P]: whether what mixing asked for was measured."""
+    where mixing leads from the router's pick to another composition than the default whose own gain is credible, else
+    that pick, None where no blends were measured; ``asked`` [P]: whether what mixing asked for was measured."""
 
     default: NDArray[np.intp]
     policies: dict[str, Picks]
@@ -87,7 +87,8 @@ def hold_out_genres(
                     mixes = True
                     columns, told = mixer.mix(prediction.mean)
                     asked[held] = told
-                    away = told & (columns != best) & (blended[held] != best)
+                    chance = found["router"].chance[held][np.arange(len(columns)), columns]
+                    away = told & (chance >= confidence) & (columns != best) & (blended[held] != best)
                     blended[held] = np.where(away, columns, blended[held])
         if progress is not None:
             progress(done + 1, len(names))

@@ -102,9 +102,9 @@ def explain_nothing_given(default: Candidate) -> str:
 
 
 def explain_no_signal(default: Candidate) -> str:
-    """Why the default: fitting found nothing that tells prompts apart."""
+    """Why the default: fitting found nothing to choose by."""
     return (
-        f"Fitting found no sign that one prompt needs another composition than the next, so "
+        f"Fitting found nothing in captions or lyrics that tells which composition a prompt needs, so "
         f"{say_composition(default.name)} sings, the best over all songs."
     )
 

@@ -253,18 +253,21 @@ def draw_curves(
             replay(heard, order, way, budgets=budgets, thresholds=thresholds, seed=seed),
             heard.selecting.genres,
             thresholds,
+            seed,
         )
         for name, order, way in asked
         if order is not None
     )
 
 
-def make_curve(name: str, outcomes: Outcomes, genres: Sequence[str], thresholds: Sequence[float]) -> Curve:
-    """The points of some outcomes, thresholds outside and budgets inside."""
-    selecting = estimate_by_genre(outcomes.selecting.reshape(-1, len(genres)), genres)
+def make_curve(
+    name: str, outcomes: Outcomes, genres: Sequence[str], thresholds: Sequence[float], seed: int = 0
+) -> Curve:
+    """The points of some outcomes, thresholds outside and budgets inside; ``seed``: of the intervals."""
+    selecting = estimate_by_genre(outcomes.selecting.reshape(-1, len(genres)), genres, seed)
     independent: Sequence[Estimate | None] = [None] * len(selecting)
     if outcomes.independent is not None:
-        independent = estimate_by_genre(outcomes.independent.reshape(-1, len(genres)), genres)
+        independent = estimate_by_genre(outcomes.independent.reshape(-1, len(genres)), genres, seed)
     songs = outcomes.songs.mean(-1)
     budgets = songs.shape[1]
     return Curve(

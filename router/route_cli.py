@@ -10,7 +10,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -70,13 +70,20 @@ def test_router(
     """Score a router, its cascades and all their rivals on songs of prompts it never saw."""
     from dataclasses import asdict, replace
 
+    from eval.lattice import make_lattice
     from eval.table import read_table
+    from router.gaps import describe_gaps, describe_origin, keep_compositions
     from router.router import Router
     from router.sheet import open_output, print_findings
     from router.trial import try_router
 
     _check_name(out, ".json")
-    findings = try_router(Router.load(router), read_table(table), seed=seed)
+    asked, songs = Router.load(router), read_table(table)
+    findings = try_router(asked, songs, seed=seed)
+    heard = keep_compositions(songs, findings.compositions)
+    gaps = describe_gaps(songs, asked.file.judge, make_lattice(heard, asked.file.judge))
+    for note in (*describe_origin(songs.about, findings.compositions), *filter(None, [gaps])):
+        typer.echo(f"Note: {note}.", err=True)
     findings = replace(findings, command=shlex.join(["choirmaster", *sys.argv[1:]]))
     _write(out, json.dumps(asdict(findings), ensure_ascii=False, allow_nan=False) + "\n")
     print_findings(findings, open_output())
@@ -88,18 +95,29 @@ def report(
     router: Annotated[Path, typer.Argument(help="Router that `choirmaster fit` wrote.")] = ROUTER,
     test: Annotated[Path | None, typer.Option(help="What `choirmaster route test` found, to stand first.")] = None,
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("outputs/router.html"),
+    curves: Annotated[
+        Path | None, typer.Option(help="Picture of the cascades to write besides, .png or .svg; of the test, if given.")
+    ] = None,
 ) -> None:
     """Write one page with everything that fitting and testing a router found."""
     from router.report.page import render_report
     from router.router_file import read_router_file
 
     _check_name(out, ".html", ".htm")
+    if curves is not None:
+        _check_name(curves, ".png", ".svg", option="--curves")
     found = [read_router_file(router).findings]
     if test is not None:
         found.insert(0, _read_test(test))
     text = render_report(found)
     _write(out, text)
     typer.echo(f"the page is in {out} ({len(text.encode()) / 1e3:.0f} kB)")
+    if curves is not None:
+        from router.report.figures import draw_curves
+
+        form: Literal["png", "svg"] = "svg" if curves.suffix.lower() == ".svg" else "png"
+        _write(curves, draw_curves(found[0], form=form))
+        typer.echo(f"the picture of the cascades is in {curves}")
 
 
 def _read(lyrics: str, file: Path | None) -> str:
@@ -146,18 +164,18 @@ def _fingerprint(model: Path) -> str:
         raise RouterError(f"{error.filename} cannot be read ({error.strerror}): mend its permissions") from error
 
 
-def _check_name(out: Path, *endings: str) -> None:
+def _check_name(out: Path, *endings: str, option: str = "--out") -> None:
     from router.errors import RouterError
 
     if out.is_dir() or out.suffix.lower() not in endings:
-        raise RouterError(f"--out {out} is no name for it: end it in {endings[0]}")
+        raise RouterError(f"{option} {out} is no name for it: end it in {endings[0]}")
 
 
-def _write(out: Path, text: str) -> None:
-    from adapters.files import write_text_atomically
+def _write(out: Path, content: str | bytes) -> None:
+    from adapters.files import write_bytes_atomically
     from router.errors import RouterError
 
     try:
-        write_text_atomically(out, text)
+        write_bytes_atomically(out, content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise RouterError(f"{out} cannot be written ({error.strerror or error}): choose another --out") from error

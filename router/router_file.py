@@ -29,6 +29,8 @@ from router.findings import Findings
 VERSION = 1
 #: Bytes; 300 prompts take less than one million.
 MOST_BYTES = 64_000_000
+#: Tags, and what is put in brackets between the words: neither is sung as written, nor judged.
+_UNSUNG = re.compile(r"\[[^\[\]\n]*\]|\([^()\n]*\)|\{[^{}\n]*\}")
 _REMEDY = "`choirmaster fit TABLE --out {path}` makes one"
 
 Row = list[Annotated[float, Field(allow_inf_nan=False)] | None]
@@ -85,8 +87,8 @@ def halve(values: NDArray[np.float32]) -> Halves:
 
 
 class FittedPrompt(_Part):
-    """A measured prompt. ``lyrics``: :func:`name_lyrics` of them, to know them again. ``wer``:
-    mean capped WER by composition, of ``songs`` songs each; ``level`` that of the default, as it was fitted."""
+    """A measured prompt. ``lyrics``: :func:`name_lyrics` of them, ``lines``: :func:`name_lines`, to know them again.
+    ``wer``: mean capped WER by composition, of ``songs`` songs each; ``level`` is the default's, as it was fitted."""
 
     id: str
     genre: str
@@ -96,6 +98,7 @@ class FittedPrompt(_Part):
     songs: Annotated[int, Field(ge=1)]
     wer: list[Number]
     level: Number
+    lines: tuple[str, ...] = ()
 
 
 class VotesPart(_Part):
@@ -175,19 +178,33 @@ def _check_grid(name: str, grid: Sequence[Any] | NDArray[Any], rows: int, column
 
 
 def name_lyrics(lyrics: str) -> str:
-    """A short name of the words of lyrics, whatever their tags, spaces and punctuation; empty where there are none."""
-    words = re.findall(r"\w+", re.sub(r"\[[^\[\]\n]*\]", "", lyrics).casefold())
+    """A short name of the words of lyrics, whatever their tags, ad-libs, spaces and punctuation; empty where there are
+    none."""
+    words = re.findall(r"\w+", _UNSUNG.sub("", lyrics).casefold())
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16] if words else ""
+
+
+def name_lines(lyrics: str) -> tuple[str, ...]:
+    """The same of every line that has words, each once."""
+    return tuple(dict.fromkeys(name[:8] for line in lyrics.splitlines() if (name := name_lyrics(line))))
 
 
 def write_router_file(path: Path, file: RouterFile) -> None:
     """Write all of it or nothing.
 
     Raises:
-        RouterError: the disk is full or the place cannot be written; what stood there still does.
+        RouterError: a figure in it is none, the disk is full or the place cannot be written; what stood there still
+            does.
     """
     try:
-        write_text_atomically(path, file.model_dump_json(indent=None) + "\n")
+        text = json.dumps(file.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise RouterError(
+            f"the router {path} is not written, because a figure of it is not a number ({error}): see that the table's "
+            "rates are finite and fit again"
+        ) from error
+    try:
+        write_text_atomically(path, text + "\n")
     except OSError as error:
         raise RouterError(
             f"the router {path} cannot be written ({error.strerror or error}): free some space or choose another --out"

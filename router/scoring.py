@@ -24,14 +24,16 @@ _SAME = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """One way of choosing. ``wer`` [P]: uncapped rate of each prompt, an expectation where the way is left to chance;
-    ``changed``: share of prompts that get another composition than the best single; ``songs``: mean sung per prompt."""
+    """One way of choosing. ``wer`` [P]: uncapped rate of each prompt, expected where the way is left to chance, NaN
+    where it did not sing; ``changed``: share of prompts that get another composition than the default; ``songs``: mean
+    sung per prompt; ``single`` [P]: the opponent's rates in the same songs, where these are not all of them."""
 
     name: str
     kind: Kind
     wer: NDArray[np.float64]
     changed: float
     songs: float = 1.0
+    single: NDArray[np.float64] | None = None
 
 
 def score_ways(
@@ -42,6 +44,7 @@ def score_ways(
     judge: str,
     selecting: bool,
     seed: int = 0,
+    opponent: str = "",
 ) -> Judged:
     """All ways against the best single composition, and the oracle itself as the last of them.
 
@@ -51,6 +54,7 @@ def score_ways(
         oracle: that of the honest oracle, [P]; NaN of prompts with one seed, which regret and gap leave out.
         genres: of the prompts.
         selecting: whether this judge's word was fitted to.
+        opponent: name of the best single composition.
     """
     able = np.isfinite(oracle)
     headroom = None
@@ -64,7 +68,29 @@ def score_ways(
         none = Estimate(0.0, None, None)
         scores.append(Score("oracle", "oracle", wer, headroom, none, closed, wins, ties, losses, 1.0))
     above = None if headroom is None or headroom.low is None else headroom.low > 0
-    return Judged(judge, selecting, tuple(scores), headroom, above)
+    return Judged(judge, selecting, tuple(scores), headroom, above, opponent)
+
+
+def find_opponent(rates: NDArray[np.float64]) -> int:
+    """The composition with the lowest mean of ``rates`` [C, P], the first of equals.
+
+    It is chosen by the figures it is scored by, so that the favour is the opponent's: one chosen by capped rates, or by
+    another judge, may be so bad by these (a song that loops has a rate of 2 or 3) that anything would gain over it."""
+    return int(np.argmin(np.round(rates.mean(1), 12)))
+
+
+def spread_rates(rates: NDArray[np.float64], prompts: Sequence[str], over: Sequence[str]) -> NDArray[np.float64]:
+    """Rates [..., prompts] as those of the prompts ``over``, NaN where there are none."""
+    places = {prompt: p for p, prompt in enumerate(prompts)}
+    spread = np.full((*rates.shape[:-1], len(over)), np.nan)
+    known = [p for p, prompt in enumerate(over) if prompt in places]
+    spread[..., known] = rates[..., [places[over[p]] for p in known]]
+    return spread
+
+
+def mean_of_ways(ways: Sequence[Way], rows: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean rate of each way over some prompts, by its name; without ways that sang none of them."""
+    return {w.name: float(np.nanmean(w.wer[rows])) for w in ways if np.isfinite(w.wer[rows]).any()}
 
 
 def find_oracle_rates(lattice: Lattice, seed: int = 0) -> NDArray[np.float64]:
@@ -119,13 +145,15 @@ def _score(
     headroom: Estimate | None,
     seed: int,
 ) -> Score:
-    gains = single - way.wer
-    wer, gain = estimate_by_genre(np.stack([way.wer, gains]), genres, seed)
+    sung = np.isfinite(way.wer)
+    able = able & sung
+    gains = (single if way.single is None else way.single) - way.wer
+    wer, gain = estimate_by_genre(np.stack([way.wer, gains])[:, sung], _at(genres, sung), seed)
     regret = closed = None
-    if headroom is not None:
+    if headroom is not None and able.any():
         regret = estimate_by_genre((way.wer - oracle)[None, able], _at(genres, able), seed)[0]
         closed = estimate_gap(gains[able], (single - oracle)[able], _at(genres, able), seed)
-    wins, ties, losses = _count(gains)
+    wins, ties, losses = _count(gains[sung])
     return Score(way.name, way.kind, wer, gain, regret, closed, wins, ties, losses, way.changed, way.songs)
 
 

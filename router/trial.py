@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.lattice import Lattice
+from eval.lattice import Lattice, LatticeError
 from eval.table import Table
 from router.calibration import OutOfFold, calibrate
 from router.cascade import STOP_WER
@@ -21,13 +22,23 @@ from router.choosing import check_confidence
 from router.decision import Decision
 from router.errors import RouterError
 from router.examples import make_examples
-from router.findings import Calibration, Findings, GenreRow, Judged, Kind, RiskPoint
+from router.findings import Calibration, Findings, GenreRow, Judged, Kind, RiskPoint, Score
+from router.gaps import keep_compositions
 from router.prompt import RouterPrompt
 from router.replay import Heard, draw_curves, pair_judges, replay
+from router.retries import RETRY
 from router.router import Router
-from router.router_file import RouterFile, name_lyrics
-from router.scoring import Way, estimate_by_genre, find_oracle_rates, score_ways
-from router.signal import describe_signal
+from router.router_file import FittedPrompt, RouterFile, name_lines, name_lyrics
+from router.scoring import (
+    Way,
+    estimate_by_genre,
+    find_opponent,
+    find_oracle_rates,
+    mean_of_ways,
+    score_ways,
+    spread_rates,
+)
+from router.signal import describe_signal, describe_unused
 from router.validation import RANDOM, ROUTER, THRESHOLDS
 
 #: Songs at most of the cascades that get a row of their own among the scores.
@@ -38,14 +49,14 @@ NOT_MIXED = "The router mixes adapters by predicted gain; here it chose among wh
 @dataclass(frozen=True, eq=False)
 class _Trial:
     """``judges``: who selects, and who scores besides. ``names`` [C]: compositions that both router and table have;
-    ``controls``: what the table has besides. ``decisions`` of the P prompts that all judges heard, in their order.
+    ``beside``: by name what the table has besides, the songs that it and all of ``names`` sang. ``decisions`` of the P
+    prompts that all judges heard, in their order.
     """
 
     judges: tuple[str, ...]
     heard: Heard
-    beside: Heard | None
+    beside: dict[str, Heard]
     names: tuple[str, ...]
-    controls: tuple[str, ...]
     decisions: tuple[Decision, ...]
     default: int
 
@@ -87,7 +98,6 @@ def try_router(router: Router, table: Table, *, seed: int = 0) -> Findings:
     if trial.heard.independent is not None:
         judged.append(_judge(trial, trial.heard.independent, False, router.file, seed))
     main = trial.heard.independent or trial.heard.selecting
-    score = next(score for score in judged[-1].scores if score.kind == "router")
     means = np.array([prompt.wer for prompt in router.file.prompts]).mean(0)
     fixed = np.argsort([means[router.file.compositions.index(name)] for name in trial.names], kind="stable")
     return Findings(
@@ -95,7 +105,7 @@ def try_router(router: Router, table: Table, *, seed: int = 0) -> Findings:
         policy=router.file.policy.name,
         default=router.file.default,
         compositions=trial.names,
-        controls=trial.controls,
+        controls=tuple(trial.beside),
         prompts=len(trial.decisions),
         genres=len(set(main.genres)),
         seeds=main.seeds,
@@ -106,7 +116,7 @@ def try_router(router: Router, table: Table, *, seed: int = 0) -> Findings:
         map=(),
         permuted=(),
         curves=draw_curves(trial.heard, trial.order, fixed, seed=seed),
-        signal=describe_signal(judged[-1], score, ())[1],
+        signal=_describe(judged[-1], router.file, main.seeds),
         blending=NOT_MIXED if router.file.mixing else "",
         seconds=time.monotonic() - started,
     )
@@ -127,16 +137,20 @@ def _ask(router: Router, table: Table) -> _Trial:
             f"{', '.join(names) or 'none'}: sing the default and at least one other"
         )
     independent = next((judge for judge in table.judges if judge != file.judge), None)
-    every = pair_judges(table, file.judge, independent)
-    controls = tuple(name for name in every.selecting.compositions if name not in names)
-    examples = make_examples(table, file.judge)
+    songs = keep_compositions(table, names)
+    heard = pair_judges(songs, file.judge, independent).select(names)
+    examples = make_examples(songs, file.judge)
     texts = dict(zip(examples.prompts, examples.texts, strict=True))
-    asked = [texts[prompt] for prompt in every.selecting.prompts]
-    _check_unseen(file, every.selecting.prompts, asked)
+    asked = [texts[prompt] for prompt in heard.selecting.prompts]
+    _check_unseen(file, heard.selecting.prompts, asked)
     decisions = tuple(router.route(text, only=names) for text in asked)
-    beside = every.select(controls) if controls else None
     judges = (file.judge, *([independent] if independent else []))
-    return _Trial(judges, every.select(names), beside, names, controls, decisions, names.index(file.default))
+    beside = {}
+    for control in (name for name in table.compositions if name not in names):
+        with suppress(LatticeError, RouterError):  # it shares no song with them, so that nothing can be said of it
+            both = keep_compositions(table, (*names, control))
+            beside[control] = pair_judges(both, file.judge, independent).select([*names, control])
+    return _Trial(judges, heard, beside, names, decisions, names.index(file.default))
 
 
 def _check_origin(router: Router, table: Table) -> None:
@@ -153,18 +167,24 @@ def _check_origin(router: Router, table: Table) -> None:
 
 
 def _check_unseen(file: RouterFile, prompts: Sequence[str], texts: Sequence[RouterPrompt]) -> None:
-    fitted = {prompt.lyrics: prompt.id for prompt in file.prompts if prompt.lyrics}
-    seen = {
-        prompt: fitted[mark]
-        for prompt, text in zip(prompts, texts, strict=True)
-        if (mark := name_lyrics(text.lyrics)) in fitted
-    }
+    pairs = zip(prompts, texts, strict=True)
+    seen = {name: found for name, text in pairs if (found := _find_seen(file.prompts, name, text)) is not None}
     if seen:
         first = next(iter(seen))
         raise RouterError(
-            f"{len(seen)} of the table's {len(prompts)} prompts have lyrics that the router was fitted to ({first!r} "
-            f"is its {seen[first]!r}): a test needs prompts it never saw, such as eval/prompts/test.jsonl"
+            f"{len(seen)} of the table's {len(prompts)} prompts have the name, the lyrics or most lines of one that "
+            f"the router was fitted to ({first!r} is its {seen[first]!r}): a test needs prompts it never saw, such as "
+            "eval/prompts/test.jsonl"
         )
+
+
+def _find_seen(fitted: Sequence[FittedPrompt], name: str, text: RouterPrompt) -> str | None:
+    """Id of a fitted prompt with that name, those lyrics, or over half of their lines."""
+    mark, lines = name_lyrics(text.lyrics), set(name_lines(text.lyrics))
+    for prompt in fitted:
+        if prompt.id == name or (mark and prompt.lyrics == mark) or 2 * len(lines & set(prompt.lines)) > len(lines):
+            return prompt.id
+    return None
 
 
 def _list_ways(trial: _Trial, lattice: Lattice, file: RouterFile) -> list[Way]:
@@ -177,23 +197,24 @@ def _list_ways(trial: _Trial, lattice: Lattice, file: RouterFile) -> list[Way]:
 
     ways = [
         way(ROUTER, "router", trial.chosen),
-        way(f"{file.policy.name}, whatever the signal", "policy", trial.at(file.confidence)),
+        way(_name_policy(file), "policy", trial.at(file.confidence)),
         way("best single", "policy", np.full(len(rows), trial.default)),
         *(way(name, "single", np.full(len(rows), c)) for c, name in enumerate(trial.names)),
         Way(RANDOM, "control", rates.mean(0), 1 - 1 / len(rates)),
     ]
-    if trial.beside is not None:
-        selecting = lattice is trial.heard.selecting
-        beside = trial.beside.selecting if selecting else trial.beside.independent
+    opponent = trial.names[find_opponent(rates)]
+    for name, heard in trial.beside.items():
+        beside = heard.selecting if lattice is trial.heard.selecting else heard.independent
         assert beside is not None
-        ways += [Way(n, "control", r, 1.0) for n, r in zip(trial.controls, beside.prompt_rates, strict=True)]
+        sung, against = spread_rates(beside.select([name, opponent]).prompt_rates, beside.prompts, lattice.prompts)
+        ways.append(Way(name, "control", sung, 1.0, single=against))
     return [*ways, *_list_cascades(trial, lattice)]
 
 
 def _list_cascades(trial: _Trial, lattice: Lattice) -> list[Way]:
-    """In the router's order, every song from a noise of its own; chosen by the one judge, scored by the one asked.
+    """As cascades go on unless told otherwise (``router.retries``), chosen by the one judge, scored by the one asked;
     ``changed`` is of the first songs."""
-    found = replay(trial.heard, trial.order, "both", budgets=max(BUDGETS), thresholds=(STOP_WER,))
+    found = replay(trial.heard, trial.order, RETRY, budgets=max(BUDGETS), thresholds=(STOP_WER,))
     scored = found.selecting if lattice is trial.heard.selecting else found.independent
     assert scored is not None
     reached, moved = scored.shape[1], float((trial.chosen != trial.default).mean())
@@ -207,26 +228,42 @@ def _list_cascades(trial: _Trial, lattice: Lattice) -> list[Way]:
 def _judge(trial: _Trial, lattice: Lattice, selecting: bool, file: RouterFile, seed: int) -> Judged:
     judge = trial.judges[0 if selecting else 1]
     ways = _list_ways(trial, lattice, file)
-    single = lattice.prompt_rates[trial.default]
-    return score_ways(ways, single, find_oracle_rates(lattice, seed), lattice.genres, judge, selecting, seed)
+    rates = lattice.prompt_rates
+    best = find_opponent(rates)
+    oracle = find_oracle_rates(lattice, seed)
+    return score_ways(ways, rates[best], oracle, lattice.genres, judge, selecting, seed, trial.names[best])
+
+
+def _describe(judged: Judged, file: RouterFile, seeds: int) -> str:
+    if not file.signal:
+        policy = file.policy.name
+        return describe_unused(file.default, policy, _find(judged, "policy", _name_policy(file)), judged.opponent)
+    return describe_signal(judged, _find(judged, "router", ROUTER), (), file.default, seeds)[1]
+
+
+def _find(judged: Judged, kind: Kind, name: str) -> Score:
+    return next(score for score in judged.scores if (score.kind, score.name) == (kind, name))
+
+
+def _name_policy(file: RouterFile) -> str:
+    return f"{file.policy.name}, whatever the signal"
 
 
 def _list_genres(ways: Sequence[Way], genres: Sequence[str]) -> tuple[GenreRow, ...]:
     of = np.array(genres)
     return tuple(
-        GenreRow(name, int((of == name).sum()), {way.name: float(way.wer[of == name].mean()) for way in ways})
-        for name in dict.fromkeys(genres)
+        GenreRow(name, int((of == name).sum()), mean_of_ways(ways, of == name)) for name in dict.fromkeys(genres)
     )
 
 
 def _trace_risk(trial: _Trial, lattice: Lattice, seed: int) -> tuple[RiskPoint, ...]:
     rates = lattice.prompt_rates
-    rows = np.arange(rates.shape[1])
+    rows, single = np.arange(rates.shape[1]), rates[find_opponent(rates)]
     points = []
     for threshold in THRESHOLDS:
         choice = trial.at(threshold)
         wer = rates[choice, rows]
-        told, gain = estimate_by_genre(np.stack([wer, rates[trial.default] - wer]), lattice.genres, seed)
+        told, gain = estimate_by_genre(np.stack([wer, single - wer]), lattice.genres, seed)
         points.append(RiskPoint(threshold, float((choice != trial.default).mean()), told, gain))
     return tuple(points)
 

@@ -3,10 +3,10 @@
 Predictions are made by :mod:`router.held_out` and scored by every judge in the same way. Where there is another judge
 than the one fitted to, its word decides; the other flatters.
 
-The opponent is the single composition that is best over all prompts, those included that it is scored on: the favour is
-the opponent's. A default chosen without the genre it is scored on, as the router's is and that of the policy "best
-single", would be an easy one where compositions are about equal: whatever a genre prefers, leaving it out tips the
-scale the other way. Knows no file and no page.
+The opponent is, for each judge, the single composition with the lowest WER over all prompts as that judge scores
+them, those included that it is scored on: the favour is the opponent's. A default chosen without the genre it is scored
+on, as the router's is and that of the policy "best single", would be an easy one where compositions are about equal:
+whatever a genre prefers, leaving it out tips the scale the other way. Knows no file and no page.
 """
 
 from __future__ import annotations
@@ -28,10 +28,19 @@ from router.errors import RouterError
 from router.examples import Examples, find_default, pair
 from router.features import Features
 from router.findings import Findings, GenreRow, Judged, Kind, MapPoint, RiskPoint
+from router.gaps import leave_out
 from router.held_out import HeldOut, Progress, hold_out_genres, mix_held
 from router.policies.search import select_policy
 from router.policies.space import fit_space
-from router.scoring import Way, estimate_by_genre, find_oracle_rates, score_ways
+from router.scoring import (
+    Way,
+    estimate_by_genre,
+    find_opponent,
+    find_oracle_rates,
+    mean_of_ways,
+    score_ways,
+    spread_rates,
+)
 from router.signal import describe_signal
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -63,13 +72,19 @@ class Validation:
 @dataclass(frozen=True, eq=False)
 class _Heard:
     """What one judge heard of the ``known`` prompts of all: uncapped ``rates`` [C, P] and the honest ``oracle`` [P]
-    over compositions that may be chosen, ``controls`` [controls, P]; NaN of prompts it did not hear."""
+    over compositions that may be chosen; NaN of prompts it did not hear. ``controls``: of each its rates [P] and those
+    of the opponent in the same songs; NaN where it did not sing."""
 
     judge: str
     rates: NDArray[np.float64]
-    controls: NDArray[np.float64]
+    controls: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
     oracle: NDArray[np.float64]
     known: NDArray[np.bool_]
+
+    @property
+    def opponent(self) -> int:
+        """Column of the best single composition as this judge scores it."""
+        return find_opponent(self.rates[:, self.known])
 
 
 def validate(
@@ -82,15 +97,18 @@ def validate(
     seed: int = 0,
     progress: Progress | None = None,
     permutations: int = PERMUTATIONS,
+    beside: Mapping[str, Mapping[str, Lattice]] | None = None,
 ) -> Validation:
     """Leave every genre out once, and score what is chosen for it.
 
     Args:
-        examples: all of them, controls among the compositions.
+        examples: all of them; controls may be among the compositions.
         features: of the prompts of ``examples``.
         scoring: lattices by judge, of the same compositions; the examples' own unless given.
         controls: compositions that are scored, and never chosen.
         progress: told how many genres are done, and of how many.
+        beside: by judge and control the songs that control and all others sang, of all that may be chosen and the
+            control; unless given, the lattices of ``scoring`` have them.
 
     Raises:
         RouterError: controls are unknown or leave nothing to choose between, or the confidence is out of range.
@@ -100,13 +118,19 @@ def validate(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     check_confidence(confidence)
-    learnt = examples.select(_leave_out(examples, controls))
+    scoring = scoring or {examples.judge: examples.lattice}
+    learnt = examples.select(leave_out(examples.compositions, controls if beside is None else ()))
+    if beside is None:
+        beside = {
+            judge: {name: lattice.select([*learnt.compositions, name]) for name in controls}
+            for judge, lattice in scoring.items()
+        }
     with threadpool_limits(1):  # the matrices are small: threads would mostly wait for each other
         return _validate(
             learnt,
             features,
-            scoring or {examples.judge: examples.lattice},
-            controls,
+            scoring,
+            beside,
             confidence,
             seed,
             progress,
@@ -118,7 +142,7 @@ def _validate(
     learnt: Examples,
     features: Features,
     scoring: Mapping[str, Lattice],
-    controls: Sequence[str],
+    beside: Mapping[str, Mapping[str, Lattice]],
     confidence: float,
     seed: int,
     progress: Progress | None,
@@ -126,29 +150,32 @@ def _validate(
 ) -> Validation:
     started = time.monotonic()
     held = hold_out_genres(learnt, features, confidence, seed, progress)
-    heard = [_listen(judge, lattice, learnt, controls, seed) for judge, lattice in scoring.items()]
+    heard = [_listen(judge, lattice, learnt, beside.get(judge, {}), seed) for judge, lattice in scoring.items()]
     default = find_default(learnt)
-    judged = [_judge(one, _list_ways(one, learnt, held, controls, default), learnt, default, seed) for one in heard]
+    judged = [_judge(one, _list_ways(one, learnt, held, default), learnt, seed) for one in heard]
     deciding = next((i for i, one in enumerate(heard) if one.judge != learnt.judge), 0)
     main, told = heard[deciding], judged[deciding]
     selection = select_policy(features, pair(learnt, default), seed=seed)
-    permuted = permute_labels(learnt, features, selection, main.rates, confidence, permutations, seed)
+    permuted = permute_labels(
+        learnt, features, selection, held.selected, main.rates, main.opponent, confidence, permutations, seed
+    )
     router = next(score for score in told.scores if score.kind == "router")
-    signal, sentence = describe_signal(told, router, permuted)
+    name = learnt.compositions[default]
+    signal, sentence = describe_signal(told, router, permuted, name, learnt.lattice.seeds)
     mixes, blending = _compare_blends(main, learnt, held, signal, seed)
     found = OutOfFold(learnt.compositions, held.router.wer, learnt.rates.T, learnt.genres, held.default)
     findings = Findings(
         kind="fit",
         policy=selection.name,
-        default=learnt.compositions[default],
+        default=name,
         compositions=learnt.compositions,
-        controls=tuple(controls),
+        controls=tuple(main.controls),
         prompts=len(learnt.prompts),
         genres=len(set(learnt.genres)),
         seeds=learnt.lattice.seeds,
         judges=tuple(judged),
-        genre_rows=_list_genres(main, _list_ways(main, learnt, held, controls, default), learnt),
-        risk=_trace_risk(main, learnt, held, default, seed),
+        genre_rows=_list_genres(main, _list_ways(main, learnt, held, default), learnt),
+        risk=_trace_risk(main, learnt, held, seed),
         calibration=calibrate(found),
         map=_draw_map(main, learnt, held, features),
         permuted=permuted,
@@ -161,38 +188,24 @@ def _validate(
     return Validation(findings, found, signal, *found.bound(), selection.settings, mixer, mixes)
 
 
-def _leave_out(examples: Examples, controls: Sequence[str]) -> list[str]:
-    if unknown := [name for name in controls if name not in examples.compositions]:
-        raise RouterError(
-            f"the control {unknown[0]} was not measured: choose from {', '.join(examples.compositions)}, or none"
-        )
-    left = [name for name in examples.compositions if name not in controls]
-    if len(left) < 2:
-        raise RouterError(
-            f"without its controls ({', '.join(controls)}) the table has {' and '.join(left) or 'no composition'} "
-            "only, so there is nothing to choose between: name fewer controls or measure another adapter"
-        )
-    return left
-
-
-def _listen(judge: str, lattice: Lattice, learnt: Examples, controls: Sequence[str], seed: int) -> _Heard:
+def _listen(judge: str, lattice: Lattice, learnt: Examples, beside: Mapping[str, Lattice], seed: int) -> _Heard:
     able = lattice.select(learnt.compositions)
-    places = {prompt: p for p, prompt in enumerate(lattice.prompts)}
-    known = np.array([prompt in places for prompt in learnt.prompts])
+    known = np.isin(learnt.prompts, lattice.prompts)
     if not known.any():
         raise RouterError(f"the judge {judge!r} heard none of the prompts that are fitted: score by another one")
-    at = [places[prompt] for prompt in learnt.prompts if prompt in places]
+    rates = spread_rates(able.prompt_rates, lattice.prompts, learnt.prompts)
+    opponent = learnt.compositions[find_opponent(rates[:, known])]
+    controls = {}
+    for name, sung in beside.items():
+        both = spread_rates(sung.select([name, opponent]).prompt_rates, sung.prompts, learnt.prompts)
+        both[:, ~known] = np.nan
+        if np.isfinite(both).any():
+            controls[name] = (both[0], both[1])
+    oracle = spread_rates(find_oracle_rates(able, seed), lattice.prompts, learnt.prompts)
+    return _Heard(judge, rates, controls, oracle, known)
 
-    def spread(rates: NDArray[np.float64]) -> NDArray[np.float64]:
-        spread = np.full((*rates.shape[:-1], len(known)), np.nan)
-        spread[..., known] = rates[..., at]
-        return spread
 
-    beside = lattice.select(controls).prompt_rates if controls else np.zeros((0, len(lattice.prompts)))
-    return _Heard(judge, spread(able.prompt_rates), spread(beside), spread(find_oracle_rates(able, seed)), known)
-
-
-def _list_ways(heard: _Heard, learnt: Examples, held: HeldOut, controls: Sequence[str], default: int) -> list[Way]:
+def _list_ways(heard: _Heard, learnt: Examples, held: HeldOut, default: int) -> list[Way]:
     """All ways of choosing, on the prompts that the judge heard."""
     rates = heard.rates[:, heard.known]
     rows = np.arange(rates.shape[1])
@@ -209,27 +222,28 @@ def _list_ways(heard: _Heard, learnt: Examples, held: HeldOut, controls: Sequenc
         way(name, "single", np.full(len(heard.known), c, dtype=np.intp)) for c, name in enumerate(learnt.compositions)
     ]
     ways.append(Way(RANDOM, "control", rates.mean(0), 1 - 1 / len(rates)))
-    ways += [Way(name, "control", heard.controls[c, heard.known], 1.0) for c, name in enumerate(controls)]
+    for name, (sung, against) in heard.controls.items():
+        ways.append(Way(name, "control", sung[heard.known], 1.0, single=against[heard.known]))
     return ways
 
 
-def _judge(heard: _Heard, ways: Sequence[Way], learnt: Examples, default: int, seed: int) -> Judged:
-    single, oracle = heard.rates[default, heard.known], heard.oracle[heard.known]
-    selecting = heard.judge == learnt.judge
-    return score_ways(ways, single, oracle, _genres(heard, learnt), heard.judge, selecting, seed)
+def _judge(heard: _Heard, ways: Sequence[Way], learnt: Examples, seed: int) -> Judged:
+    single, oracle = heard.rates[heard.opponent, heard.known], heard.oracle[heard.known]
+    selecting, name = heard.judge == learnt.judge, learnt.compositions[heard.opponent]
+    return score_ways(ways, single, oracle, _genres(heard, learnt), heard.judge, selecting, seed, name)
 
 
 def _list_genres(heard: _Heard, ways: Sequence[Way], learnt: Examples) -> tuple[GenreRow, ...]:
     genres = np.array(_genres(heard, learnt))
     return tuple(
-        GenreRow(str(name), int((genres == name).sum()), {w.name: float(w.wer[genres == name].mean()) for w in ways})
+        GenreRow(str(name), int((genres == name).sum()), mean_of_ways(ways, genres == name))
         for name in dict.fromkeys(genres.tolist())
     )
 
 
-def _trace_risk(heard: _Heard, learnt: Examples, held: HeldOut, default: int, seed: int) -> tuple[RiskPoint, ...]:
+def _trace_risk(heard: _Heard, learnt: Examples, held: HeldOut, seed: int) -> tuple[RiskPoint, ...]:
     rows = np.arange(len(heard.known))
-    single = heard.rates[default]
+    single = heard.rates[heard.opponent]
     points = []
     for threshold in THRESHOLDS:
         choice = held.router.at(held.default, threshold)
@@ -246,8 +260,9 @@ def _draw_map(heard: _Heard, learnt: Examples, held: HeldOut, features: Features
 
     places = fit_space(features).place(features, lyrics_weight=0.5)
     plane = np.zeros((len(places), 2))
-    found = PCA(min(2, *places.shape), svd_solver="full").fit_transform(places)
-    plane[:, : found.shape[1]] = found
+    if np.ptp(places, axis=0).any():  # else all prompts are alike, and there are no directions
+        found = PCA(min(2, *places.shape), svd_solver="full").fit_transform(places)
+        plane[:, : found.shape[1]] = found
     rows = np.arange(len(heard.known))
     gains = np.nan_to_num(heard.rates[held.default, rows] - heard.rates[held.router.choice, rows])
     return tuple(

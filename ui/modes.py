@@ -15,15 +15,16 @@ from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from engine.errors import RequestError
 from router.cascade import BUDGET, STOP_WER
+from router.retries import RETRY
 from ui.choices import Choice, name_composition
-from ui.takes import RETRY, CascadeOptions
+from ui.takes import CascadeOptions
 
 Mode = Literal["base", "adapters", "routed", "cascade"]
 #: In the order of ``Modes.inputs``.
 FIELDS = ("mode", "composition", "budget", "stop_wer", "retry")
 
 _CHOICES = [("Base model", "base"), ("Adapters", "adapters"), ("Routed", "routed"), ("Cascade", "cascade")]
-_RETRIES = [("Another adapter, other noise", "both"), ("Another adapter", "adapters"), ("Other noise", "seeds")]
+_RETRIES = [("Other noise", "seeds"), ("Another adapter", "adapters"), ("Another adapter, other noise", "both")]
 _ABOUT = {
     "routed": "The router chooses by the style and the words.",
     "cascade": "Sings, listens, and tries again until the words come through. The best take is kept; all are listed.",

@@ -19,12 +19,9 @@ from router.cascade import BUDGET, MAX_BUDGET, STOP_WER, Wish, run_cascade
 from router.decision import Decision
 from router.errors import RouterError
 from router.prompt import read_prompt
-from router.retries import Retry, make_wishes
+from router.retries import RETRY, Retry, make_wishes
 from ui.choices import Choice, TakeOf, read_choice
 from ui.stored import number, plain, read_verdict
-
-#: What another take changes unless something else is asked for.
-RETRY: Retry = "both"
 
 CascadeState = Literal["going", "done", "failed", "cancelled"]
 

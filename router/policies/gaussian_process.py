@@ -12,7 +12,7 @@ from scipy.linalg import solve_triangular
 
 from router.examples import LEAST_VARIANCE, Targets
 from router.features import Features
-from router.policies.base import Column, Deviation, Policy, deviate_nowhere, make_column
+from router.policies.base import Column, Deviation, Policy, deviate_nowhere, make_column, number_groups
 from router.policies.space import fit_space
 
 #: Likelihoods computed in the search for settings; it is flat where this ends.
@@ -48,9 +48,10 @@ class GaussianProcess(Policy):
         assert self._settings is not None
         scale = _measure_scale(column)
         if scale < LEAST_VARIANCE:
-            return deviate_nowhere
+            return deviate_nowhere(column.own)
         kernel = ConstantKernel(self._settings["signal"] * scale) * RBF(self._settings["length"])
-        alpha = column.noise + self._settings["own"] * scale
+        rest = self._settings["own"] * scale
+        alpha = column.noise + rest
         process = GaussianProcessRegressor(kernel, alpha=alpha, optimizer=None).fit(places, column.deviations)
         height = float(kernel.k1.constant_value)
 
@@ -58,7 +59,7 @@ class GaussianProcess(Policy):
             across = height * alike[:, column.rows]
             # Algorithm 2.1 of Rasmussen and Williams, as in GaussianProcessRegressor.predict.
             told = solve_triangular(process.L_, across.T, lower=True, check_finite=False)
-            return across @ process.alpha_, np.maximum(height - (told**2).sum(0), 0.0)
+            return across @ process.alpha_, np.maximum(height - (told**2).sum(0), 0.0) + rest
 
         return deviate
 
@@ -84,9 +85,10 @@ def _measure_scale(column: Column) -> float:
 def _standardise(targets: Targets) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     """Deviations of unit variance [rows, columns], their noise [rows], and which rows know all compositions."""
     rows = np.flatnonzero(np.isfinite(targets.gains).all(1))
+    groups = number_groups(targets)
     deviations, noises = [], []
     for c in range(targets.gains.shape[1]):
-        column = make_column(targets.gains[rows, c], targets.noise[rows, c])
+        column = make_column(targets.gains[rows, c], targets.noise[rows, c], groups=groups[rows])
         scale = _measure_scale(column)
         if c != targets.default and scale >= LEAST_VARIANCE:
             deviations.append(column.deviations / np.sqrt(scale))

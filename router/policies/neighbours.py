@@ -35,8 +35,9 @@ class Neighbours(Policy):
         sung = np.flatnonzero(column.measured)
         count = min(int(self._settings["k"]), len(sung) - 1)
         if column.own <= 0 or count < 1:
-            return deviate_nowhere
-        precision = 1 / (column.noise + (1 - signal) * column.own)
+            return deviate_nowhere(column.own)
+        rest = (1 - signal) * column.own
+        precision = 1 / (column.noise + rest)
         prior = 1 / (signal * column.own)
 
         def deviate(distances: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -44,7 +45,7 @@ class Neighbours(Policy):
             edge = np.partition(apart[:, sung], count, axis=1)[:, count, None]  # of the nearest that tells nothing
             weights = np.maximum(1 - (apart / np.maximum(edge, 1e-12)) ** 2, 0) * precision
             told = weights.sum(1) + prior
-            return weights @ column.deviations / told, 1 / told
+            return weights @ column.deviations / told, 1 / told + rest
 
         return deviate
 

@@ -19,8 +19,8 @@ class RidgePolicy(Policy):
     """Ridge regression with rows weighed by the inverse of their variance (Hoerl and Kennard 1970).
 
     Read as a posterior: coefficients are normal around 0 such that a prompt at distance 1 from the mean deviates with
-    ``signal`` of the variance between prompts; the rest of it is noise to every row. ``lyrics``: weight of the lyric
-    figures.
+    ``signal`` of the variance between prompts; the rest of it is noise to every row, and to what is predicted.
+    ``lyrics``: weight of the lyric figures.
     """
 
     name = "ridge"
@@ -37,9 +37,10 @@ class RidgePolicy(Policy):
         assert self._settings is not None
         signal = float(self._settings["signal"])
         if column.own <= 0:
-            return deviate_nowhere
+            return deviate_nowhere(column.own)
         alpha = 1 / (signal * column.own)
-        weights = 1 / (column.noise + (1 - signal) * column.own)
+        rest = (1 - signal) * column.own
+        weights = 1 / (column.noise + rest)
         ridge = Ridge(alpha=alpha, fit_intercept=False, solver="cholesky")
         ridge.fit(places, column.deviations, sample_weight=weights)
         precision = places.T @ (places * weights[:, None])
@@ -49,6 +50,6 @@ class RidgePolicy(Policy):
 
         def deviate(asked: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             spread = solve_triangular(factor, asked.T, lower=True)
-            return asked @ coefficients, (spread**2).sum(0)
+            return asked @ coefficients, (spread**2).sum(0) + rest
 
         return deviate

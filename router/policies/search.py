@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from router.examples import LEAST_VARIANCE, Targets
 from router.features import Features
 from router.policies import POLICIES
-from router.policies.base import Policy, Prediction, estimate_spread
+from router.policies.base import Policy, Prediction, estimate_spread, number_groups
 from router.policies.space import Space, fit_space
 
 FOLDS = 5
@@ -69,7 +69,7 @@ def search(
     if not folds:
         return Searched(proposed[0], np.zeros(0), None)
     weights = _weigh(targets)
-    owner = _groups(targets)
+    owner = number_groups(targets)
     best: Searched | None = None
     for settings in proposed:
         held = _hold_out(policy, settings, features, targets, folds)
@@ -97,7 +97,7 @@ def part_groups(features: Features, targets: Targets, seed: int = 0, most: int =
     """Folds of whole groups; none where there are no two groups."""
     from sklearn.model_selection import GroupKFold
 
-    groups = _groups(targets)
+    groups = number_groups(targets)
     count = len(set(groups.tolist()))
     if count < 2:
         return
@@ -131,14 +131,6 @@ def _weigh(targets: Targets) -> NDArray[np.float64]:
             own = estimate_spread(targets.gains[sung, c], targets.noise[sung, c])
             weights[known, c] = 1 / (targets.noise[known, c] + own + LEAST_VARIANCE)
     return weights / max(float(weights.sum()), 1e-300)
-
-
-def _groups(targets: Targets) -> NDArray[np.intp]:
-    """A number for each group."""
-    if not targets.groups:
-        return np.arange(len(targets))
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(targets.groups))}
-    return np.array([numbers[name] for name in targets.groups])
 
 
 def _surpasses(errors: NDArray[np.float64], plain: NDArray[np.float64]) -> bool:

@@ -24,4 +24,4 @@ class BestSingle(Policy):
         return ({},)
 
     def _deviate(self, places: NDArray[np.float64], column: Column) -> Deviation:
-        return deviate_nowhere
+        return deviate_nowhere(column.own)

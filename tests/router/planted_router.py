@@ -91,7 +91,8 @@ def plant_table(
     """Songs of ``genres`` times ``prompts`` prompts, of 40 words each.
 
     Base loses 16; the adapter that is right for a prompt loses ``repaired`` of the words fewer and the other one many
-    more, so that base is the best over all. Numbers of prompts, which their lyrics tell, begin with ``first``.
+    more, so that base is the best over all. ``a=0.7`` does four fifths of what ``a=1`` does. Numbers of prompts,
+    which their lyrics tell, begin with ``first``.
     """
     rng = np.random.default_rng(first)
     rows = []
@@ -100,8 +101,9 @@ def plant_table(
         for p in range(first, first + prompts):
             for s in range(seeds):
                 for name in names:
-                    right = name == ("a=1" if kind == "quiet" else "b=1")
-                    lost = 0.4 - repaired * right + 1.6 * repaired * (not right and name in ("a=1", "b=1"))
+                    right = name.startswith("a=" if kind == "quiet" else "b=")
+                    strength = repaired * {"a=1": 1, "b=1": 1, "a=0.7": 0.8}.get(name, 0)
+                    lost = 0.4 - strength if right else 0.4 + 1.6 * strength
                     for judge in (JUDGE, SECOND):
                         wrong = int(rng.binomial(40, lost))
                         rows.append(

@@ -59,7 +59,7 @@ def make_middle_world(genres: int = 24, each: int = 2, seeds: int = 4) -> tuple[
     line, hard = np.array([-1, 0, 1, 0, 0, 0])[owner % 6], np.array([0, 0, 0, 1, 0, 1])[owner % 6]
     rates = np.full((5, len(owner)), 0.5)
     rates[1:3] = np.where(hard, 0.95, 0.3 + 0.25 * line * np.array([[1], [-1]]))
-    rates[4] = np.where((line == 0) & (hard == 0), 0.1, 0.9)
+    rates[4] = np.where((line == 0) & (hard == 0), 0.1, 0.75)
     told = 1.5 * np.stack([line, hard], 1)
     rest = np.hstack([rng.normal(size=(genres, 8))[owner], rng.normal(size=(len(owner), 24))]) * 0.4
     sentences = np.hstack([told, rest])

@@ -46,7 +46,7 @@ def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path) -> None
     out = tmp_path / "router.json"
     code, shown, told = run(table, "--out", out, "--feedback", log.path, "--feedback-weight", 1)
     assert code == 0, told
-    assert "12 prompts of 6 genres, 4 compositions, random=1 as controls, fitted by planted int8 beam 5" in told
+    assert "12 prompts of 6 genres, 3 compositions, random=1 as controls, fitted by planted int8 beam 5" in told
     assert "1 pick of people took part at weight 1; 1 did not" in told and "sung by another song model" in told
     for text in (
         f"judge {JUDGE}",
@@ -66,6 +66,24 @@ def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path) -> None
     decision = router.route(RouterPrompt(caption="a very loud loud song with fiddle", tags=("loud",), lyrics="words"))
     assert decision.order[0] == decision.name and decision.candidates[0].name == "b=1"
     json.loads(out.read_text())
+
+
+def test_what_a_control_did_not_sing_costs_no_prompt_and_what_others_did_not_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.validation.permute_labels", lambda *given: ())
+    songs = TABLE.songs
+    first = songs.prompt.iloc[0]
+    kept = songs[
+        (songs.composition != "random=1") & ((songs.composition != "b=1") | (songs.prompt != first))
+        | (songs.composition == "random=1") & songs.genre.isin(list(dict.fromkeys(songs.genre))[1:4])
+    ]
+    replace(TABLE, songs=kept).write(tmp_path / "table.parquet")
+    code, shown, told = run(tmp_path, "--out", tmp_path / "router.json")
+    assert code == 0, told
+    assert "11 prompts of 6 genres, 3 compositions, random=1 as controls" in told
+    assert "4 of 70 songs are left out, since not all compositions sang them; b=1 lacks most, 2 of 24" in told
+    assert "control: random=1" in shown and len(Router.load(tmp_path / "router.json").file.prompts) == 11
 
 
 def test_stopping_it_leaves_the_router_that_was_there(
@@ -96,7 +114,8 @@ def test_a_judge_who_heard_less_and_a_table_of_unknown_origin_are_named(
     assert code == 0, told
     assert f"{SECOND} scores nothing: " in told and "no cascades are shown: " in told
     assert "of the frozen prompts of test.jsonl: this router must not be tested on them" in told
-    assert "does not tell which model sang it, so a server will refuse this router" in told
+    assert "does not tell which model sang it" in told and "a server will refuse this router" in told
+    assert "the table has no fingerprint of a, b, so that a changed adapter" in told
     assert f"judge {JUDGE}" in shown and SECOND not in shown
     with pytest.raises(RouterError, match=r"of the model of no name with fingerprint unknown, this one has feed"):
         Router.load(tmp_path / "router.json").check("feed")

@@ -51,6 +51,26 @@ def test_the_pick_comes_first_and_the_best_predicted_next() -> None:
     assert after_two is not None and after_two.value == pytest.approx(songs["base"].mean())  # base beats the wrong pick
 
 
+def test_the_default_comes_before_its_equals() -> None:
+    """As a router tries them: base, though it stands first, is not the default of these prompts."""
+    validation = chosen(False)
+    level = replace(validation.out_of_fold, predicted=np.full((10, 3), 0.4), default=np.array([1, 2] * 5))
+    found = draw_held_out(TABLE, make_examples(TABLE, JUDGE), replace(validation, out_of_fold=level))
+    (mine,) = (curve for curve in found if curve.order == "router")
+    second = next(point for point in mine.points if (point.stop_wer, point.budget) == (0.0, 2))
+    songs = TABLE.of_judge(JUDGE).pivot(index=["prompt", "seed"], columns="composition", values="wer")
+    assert second.selecting.value == pytest.approx(songs[["a=1", "b=1"]].min(axis=1).mean())
+
+
+def test_a_control_that_sang_little_costs_no_prompt() -> None:
+    table = plant_table(names=(*NAMES, "random=1"), genres=10, prompts=1, seeds=2)
+    songs = table.songs
+    few = replace(table, songs=songs[(songs.composition != "random=1") | (songs.seed == 0)])
+    known = replace(table, songs=songs[songs.composition != "random=1"])
+    examples = make_examples(known, JUDGE)
+    assert draw_held_out(few, examples, chosen(True)) == draw_held_out(known, examples, chosen(True))
+
+
 def test_without_a_second_judge_the_first_one_scores_alone() -> None:
     alone = replace(TABLE, songs=TABLE.songs[TABLE.songs.judge == JUDGE])
     assert curve(alone, True)[1].independent is None

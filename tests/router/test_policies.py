@@ -65,11 +65,11 @@ def test_the_spread_between_prompts_is_recovered_beneath_the_noise() -> None:
 
 
 def test_best_single_says_the_shrunk_mean_whatever_the_prompt() -> None:
-    features, gains = features_of(30), np.random.default_rng(1).normal(0.2, 0.1, 30)
+    features, gains = features_of(30), np.random.default_rng(1).normal(0.2, 0.2, 30)
     column = make_column(gains, np.full(30, 0.01))
     found = make("best single").fit(features, targets_of(gains)).predict(features_of(4, seed=9))
     assert found.mean.tolist() == [[0, pytest.approx(column.shrunk)]] * 4
-    assert found.sd.tolist() == [[0, pytest.approx(column.doubt**0.5)]] * 4
+    assert found.sd.tolist() == [[0, pytest.approx((column.doubt + column.own) ** 0.5)]] * 4 and column.own > 0
 
 
 def test_ridge_is_the_posterior_of_a_linear_function() -> None:
@@ -85,7 +85,7 @@ def test_ridge_is_the_posterior_of_a_linear_function() -> None:
     noisy = prior * x @ x.T + np.diag(noise + 0.6 * column.own)
     across = prior * z @ x.T
     mean = column.shrunk + across @ np.linalg.solve(noisy, column.deviations)
-    spread = np.diag(prior * z @ z.T - across @ np.linalg.solve(noisy, across.T))
+    spread = np.diag(prior * z @ z.T - across @ np.linalg.solve(noisy, across.T)) + 0.6 * column.own
     assert found.mean[:, 1] == pytest.approx(mean)
     assert found.sd[:, 1] == pytest.approx(np.sqrt(spread + column.doubt))
 
@@ -108,7 +108,7 @@ def test_the_gaussian_process_conditions_on_rows_with_their_noise() -> None:
     noisy = kernel(x, x) + np.diag(noise + 0.2 * scale)
     across = kernel(z, x)
     mean = column.shrunk + across @ np.linalg.solve(noisy, column.deviations)
-    spread = np.diag(kernel(z, z) - across @ np.linalg.solve(noisy, across.T))
+    spread = np.diag(kernel(z, z) - across @ np.linalg.solve(noisy, across.T)) + 0.2 * scale
     assert found.mean[:, 1] == pytest.approx(mean)
     assert found.sd[:, 1] == pytest.approx(np.sqrt(spread + column.doubt), rel=1e-4)
 
@@ -134,7 +134,7 @@ def test_one_kernel_matrix_for_all_compositions_says_what_the_estimators_say() -
         process = GaussianProcessRegressor(kernel, alpha=column.noise + 0.2 * scale, optimizer=None)
         mean, sd = process.fit(x[column.rows], column.deviations).predict(z, return_std=True)
         np.testing.assert_allclose(found.mean[:, c], column.shrunk + mean, rtol=0, atol=1e-10)
-        np.testing.assert_allclose(found.sd[:, c] ** 2, column.doubt + sd**2, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(found.sd[:, c] ** 2, column.doubt + sd**2 + 0.2 * scale, rtol=0, atol=1e-10)
 
 
 def test_neighbours_tell_by_nearness_and_precision() -> None:
@@ -149,7 +149,26 @@ def test_neighbours_tell_by_nearness_and_precision() -> None:
     weights = (1 - (distances[near[:5]] / distances[near[5]]) ** 2) / (noise[near[:5]] + 0.5 * column.own)
     told = weights.sum() + 1 / (0.5 * column.own)
     assert found.mean[0, 1] == pytest.approx(column.shrunk + weights @ column.deviations[near[:5]] / told)
-    assert found.sd[0, 1] == pytest.approx(np.sqrt(column.doubt + 1 / told))
+    assert found.sd[0, 1] == pytest.approx(np.sqrt(column.doubt + 1 / told + 0.5 * column.own))
+
+
+def test_a_mean_is_as_sure_as_its_genres_are_many() -> None:
+    rng = np.random.default_rng(4)
+    owner = np.repeat(np.arange(40), 25)
+    gains = rng.normal(0.1, 0.2, 40)[owner] + rng.normal(0, 0.05, 1000) + rng.normal(0, 0.1, 1000)
+    column = make_column(gains, np.full(1000, 0.01), groups=owner)
+    means = gains.reshape(40, 25).mean(1)
+    assert column.doubt == pytest.approx(means.var(ddof=1) / 40, rel=0.05), "the squared standard error of genre means"
+    assert column.own == pytest.approx(means.var(ddof=1) + 0.05**2, rel=0.1)
+    alone = make_column(gains, np.full(1000, 0.01))
+    assert alone.doubt < column.doubt / 15 and alone.own == pytest.approx(column.own, rel=0.1)
+
+
+def test_the_spread_within_genres_is_what_analysis_of_variance_says() -> None:
+    rng = np.random.default_rng(5)
+    owner = np.repeat(np.arange(4000), [2, 3, 4, 5] * 1000)
+    gains = rng.normal(size=4000)[owner] + rng.normal(size=len(owner)) * np.sqrt(0.02 + 0.01)
+    assert estimate_spread(gains, np.full(len(owner), 0.01), owner) == pytest.approx(0.02, rel=0.1)
 
 
 @pytest.mark.parametrize("name", LOOKING)

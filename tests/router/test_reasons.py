@@ -58,6 +58,13 @@ def test_an_abstention_names_what_came_nearest() -> None:
         assert reasons.explain_abstention(worse, BASE, 0.8).startswith("Nothing at hand is expected to sing more")
 
 
+def test_no_signal_claims_no_more_than_was_looked_at() -> None:
+    assert reasons.explain_no_signal(BASE) == (
+        "Fitting found nothing in captions or lyrics that tells which composition a prompt needs, so the base model "
+        "sings, the best over all songs."
+    )
+
+
 def test_a_stand_in_says_for_whom_and_why() -> None:
     gone = replace(PICK, available=False, reason=reasons.missing("lyrics"))
     assert reasons.explain_stand_in(BASE, gone) == (

@@ -194,6 +194,16 @@ def test_intervals_draw_whole_genres() -> None:
             assert getattr(one.selecting, end) == pytest.approx(getattr(other.selecting, end))
 
 
+def test_the_seed_is_that_of_the_intervals_too() -> None:
+    heard = heard_of(
+        np.random.default_rng(0).integers(0, 10, (2, 30, 2)), genres=tuple(f"g{p // 2}" for p in range(30))
+    )
+    one, two, three = (
+        draw_curves(heard, None, np.arange(2), thresholds=(0.2,), seed=s)[0].points[0] for s in (1, 2, 1)
+    )
+    assert one == three and one.selecting.value == two.selecting.value and one.selecting.low != two.selecting.low
+
+
 def test_the_order_of_a_decision() -> None:
     wer = np.array([[0.5, 0.3, 0.3, 0.1], [0.5, 0.3, 0.3, 0.1], [0.4, 0.4, 0.4, 0.4]])
     orders = order_by_prediction(wer, np.array([2, 3, 0]), np.array([2, 2, 1]))

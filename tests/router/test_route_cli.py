@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -118,11 +119,29 @@ def test_a_test_is_written_and_makes_a_page(run: Run, router: Path, tmp_path: Pa
     assert f"judge {JUDGE}" in shown and "cascade of 3 songs at most" in shown
     found = json.loads((tmp_path / "test.json").read_text())
     assert found["kind"] == "test" and found["command"].startswith("choirmaster ")
-    code, shown, told = run("report", router, "--test", tmp_path / "test.json", "--out", tmp_path / "router.html")
+    picture = tmp_path / "curves.png"
+    page = tmp_path / "router.html"
+    code, shown, told = run("report", router, "--test", tmp_path / "test.json", "--out", page, "--curves", picture)
+    assert picture.read_bytes().startswith(b"\x89PNG") and str(picture) in shown
     assert code == 0, told
-    page = (tmp_path / "router.html").read_text()
-    assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
-    assert "cascade of 3 songs at most" in page
+    text = page.read_text()
+    assert text.startswith("<!doctype html>") or text.startswith("<!DOCTYPE html>")
+    assert "cascade of 3 songs at most" in text
+
+
+def test_a_test_says_what_its_table_lacks(run: Run, router: Path, tmp_path: Path) -> None:
+    table = plant_table(first=60, prompts=1, seeds=2, about={"adapters": {"a": "aaaa"}})
+    songs = table.songs
+    kept = songs[(songs.composition != "b=1") | (songs.prompt != "harp-60") | (songs.seed != 6000)]
+    replace(table, songs=kept).write(tmp_path / "table.parquet")
+    code, _, told = run("test", tmp_path, "--router", router, "--out", tmp_path / "test.json")
+    assert code == 0
+    for note in (
+        "Note: the table does not tell which model sang it",
+        "Note: the table has no fingerprint of b, so that",
+        "Note: 2 of 71 songs are left out, since not all compositions sang them; b=1 lacks most, 1 of 24",
+    ):
+        assert note in told
 
 
 def test_what_is_no_test_or_no_name_is_told(run: Run, router: Path, tmp_path: Path) -> None:
@@ -130,10 +149,11 @@ def test_what_is_no_test_or_no_name_is_told(run: Run, router: Path, tmp_path: Pa
     for arguments, said in (
         (
             ("test", tmp_path, "--router", router, "--out", tmp_path / "t.json"),
-            "have lyrics that the router was fitted to",
+            "most lines of one that the router was fitted to",
         ),
         (("test", tmp_path, "--router", router, "--out", tmp_path), "is no name for it: end it in .json"),
         (("report", router, "--out", "page.txt"), "--out page.txt is no name for it: end it in .html"),
+        (("report", router, "--curves", "page.gif"), "--curves page.gif is no name for it: end it in .png"),
         (("report", router, "--test", router, "--out", tmp_path / "p.html"), "is no test of a router"),
         (
             ("report", router, "--test", "none.json", "--out", tmp_path / "p.html"),

@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 
 from router.blends import make_mixer
+from router.choosing import choose
 from router.deciding import Outlook, Setting, decide
 from router.decision import Decision
 from router.errors import RouterError
 from router.evidence import VoteRows
-from router.fitting import Evidence
+from router.examples import find_default, make_examples, pair
+from router.features import Featuriser
+from router.fitting import Evidence, read_training
 from router.policies import POLICIES, Prediction
 from router.prompt import RouterPrompt, read_prompt
 from router.router import NEAREST, Router
 from router.router_file import PolicyPart
-from tests.router.planted_router import ADAPTERS, MODEL, Words, plant_router, plant_table
+from tests.router.planted_router import ADAPTERS, JUDGE, MODEL, Words, plant_router, plant_table
 
 QUIET = RouterPrompt(caption="a very quiet quiet song with harp", tags=("quiet", "harp"), lyrics="sing me a line")
 LOUD = RouterPrompt(caption="a very loud loud song with fiddle", tags=("loud", "fiddle"), lyrics="sing me a line")
@@ -54,7 +57,7 @@ def test_candidates_tell_what_is_expected_of_each(router: Router) -> None:
         assert c.gain == pytest.approx(default.wer - c.wer)
         assert c.low == pytest.approx(max(0, c.wer - 0.1)) and c.high == pytest.approx(c.wer + 0.1)
         assert c.available and not c.reason
-    assert default.chance == 0 and by_name["a=1"].chance > 0.99
+    assert default.chance == 0 and by_name["a=1"].chance > 0.9
     assert decision.order[0] == "a=1" and sorted(decision.order) == sorted(by_name)
     assert (decision.wer, decision.low, decision.high) == (by_name["a=1"].wer, by_name["a=1"].low, by_name["a=1"].high)
 
@@ -132,7 +135,7 @@ def test_without_a_signal_the_default_sings_whatever_is_predicted() -> None:
     router = plant_router(signal=False)
     decision = router.route(QUIET)
     assert (decision.name, decision.why) == (router.file.default, "no signal")
-    assert "no sign" in decision.reason
+    assert "nothing in captions or lyrics" in decision.reason
     assert decision.order[0] == router.file.default and len(decision.order) == 3
 
 
@@ -256,6 +259,8 @@ def test_a_mix_of_two_has_their_weights_and_may_be_one_that_was_measured() -> No
     assert ask(0.05, even).name == "a=0.5,b=0.5" and "a mix sings" not in ask(0.05, even).reason.lower()
     unsure = Prediction(gains.mean, gains.sd * 100, gains.level)
     assert ask(0.1, unsure) == ask(None, unsure) and ask(0.1, unsure).why == "abstained"
+    doubtful = Prediction(gains.mean, np.array([[0.01, 0.01, 0.01, 0.9]]), gains.level)
+    assert ask(0.1, doubtful) == ask(None, doubtful), "the blend nearest to the mix is not likely to gain itself"
 
 
 def test_an_adapter_that_has_changed_is_passed_over(router: Router) -> None:
@@ -322,3 +327,16 @@ def test_words_of_votes_are_not_what_is_usual_for_a_song_without_words() -> None
     quiet = RouterPrompt(caption=QUIET.caption)
     expected, found = ({c.name: c.wer for c in router.route(quiet).candidates} for router in (plain, voted))
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_router_knows_the_genres_that_it_was_fitted_to() -> None:
+    """Else its chances would be those of prompts that have nothing in common."""
+    table = plant_table()
+    examples = make_examples(table, JUDGE)
+    found, features = plant_router(table=table), Featuriser(Words()).describe(examples.texts)
+    targets = pair(examples, find_default(examples))
+    assert read_training(found.file)[1].groups == targets.groups == examples.genres
+    policy = POLICIES["ridge"].with_settings(found.file.policy.settings).fit(features, targets)
+    chance = choose(policy.predict(Featuriser(Words()).describe([QUIET])), 0)[1][0, 1]
+    told = {c.name: c.chance for c in found.route(QUIET).candidates}
+    assert told["a=1"] == pytest.approx(chance, abs=2e-3)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from eval.resampling import Estimate
 from router.errors import RouterError
 from router.router import Router
-from router.router_file import MOST_BYTES, VERSION, RouterFile, halve, name_lyrics, read_router_file, write_router_file
+from router.router_file import (
+    MOST_BYTES,
+    VERSION,
+    RouterFile,
+    halve,
+    name_lines,
+    name_lyrics,
+    read_router_file,
+    write_router_file,
+)
 from tests.router.planted_router import NAMES, Words, plant_router
 
 
@@ -116,6 +127,7 @@ def test_a_damaged_one_is_told_where(file: RouterFile, tmp_path: Path, where: st
     [
         ("policy.name", "oracle", "no policy is called 'oracle': choose from best single"),
         ("policy.settings", {"alpha": "much"}, "settings .* of the policy ridge are damaged"),
+        ("policy.settings", {"signal": 0, "lyrics": 0}, "settings .* of the policy ridge are damaged .*ZeroDivision"),
         ("policy.settings", {}, "settings .* of the policy ridge are damaged"),
     ],
 )
@@ -144,11 +156,29 @@ def test_a_place_that_cannot_be_written_leaves_what_was_there(file: RouterFile, 
         "Sing me  a line, oh\nand count",
         "[verse]\nsing me a line oh\n\n[chorus]\nAND COUNT!",
         "sing me a line, oh and count",
+        "sing me a line (la la la), oh {whispered} and count (count!)",
     ],
 )
 def test_lyrics_are_known_again_whatever_their_tags_and_spaces(other: str) -> None:
     assert name_lyrics(other) == name_lyrics("sing me a line oh and count") != ""
     assert name_lyrics(f"{other} to two") != name_lyrics(other)
+
+
+def test_lines_are_named_each_once() -> None:
+    lines = name_lines("[verse]\nSing me a line!\n\n(ooh)\nand count\nsing me a line (yeah)")
+    assert len(lines) == 2 and name_lines("and count") == lines[1:] and name_lines("[solo]\n(la)") == ()
+
+
+def test_what_is_not_a_number_is_not_written(tmp_path: Path) -> None:
+    file = plant_router().file
+    path = tmp_path / "router.json"
+    path.write_text("the old one")
+    score = file.findings.judges[0].scores[0]
+    odd = replace(score, wer=Estimate(float("nan"), None, None))
+    findings = replace(file.findings, judges=(replace(file.findings.judges[0], scores=(odd,)),))
+    with pytest.raises(RouterError, match=r"is not written, because a figure of it is not a number .*fit again"):
+        write_router_file(path, file.model_copy(update={"findings": findings}))
+    assert path.read_text() == "the old one"
 
 
 def test_no_words_have_no_name() -> None:

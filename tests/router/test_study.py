@@ -110,4 +110,4 @@ def test_names_of_genres_tell_nothing() -> None:
     assert router.gain.low is not None and router.gain.low <= 0 and router.gain.value < 0.01
     assert router.gap_closed is None and found.judges[0].headroom is None  # one song a genre
     assert {curve.order for curve in found.curves} >= {"router", "fixed", "random"}
-    assert max(found.permuted) >= router.gain.value, "luck does as much"
+    assert max(found.permuted, default=np.inf) >= router.gain.value, "luck does as much"

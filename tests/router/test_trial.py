@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -101,6 +102,8 @@ def test_findings_are_json_and_come_back(findings: Findings) -> None:
 
 def test_without_a_signal_the_policy_is_scored_beside_the_default() -> None:
     findings = try_router(plant_router(signal=False), UNSEEN)
+    assert findings.signal.startswith("This router always sings its default, base, because fitting found no signal.")
+    assert re.search(r"would have gained \d\d\.\d \(.* which is above zero", findings.signal)
     found = scores(findings, SECOND)
     assert found["router", "router"].wer == found["single", "base"].wer
     assert found["policy", "ridge, whatever the signal"].gain.value > 0.2
@@ -127,6 +130,69 @@ def test_what_the_router_does_not_know_stands_beside_as_a_control(router: Router
     assert rate == pytest.approx(0.4, abs=0.05)
 
 
+def test_a_control_that_sang_little_takes_no_prompt_from_the_others(router: Router) -> None:
+    table = plant_table(names=("base", "a=1", "b=1", "random=1"), first=60, prompts=2)
+    songs = table.songs
+    genres = list(dict.fromkeys(songs.genre))[:3]
+    few = replace(table, songs=songs[(songs.composition != "random=1") | songs.genre.isin(genres)])
+    findings = try_router(router, few)
+    control, base = (scores(findings, SECOND)["control", "random=1"], scores(findings, SECOND)["single", "base"])
+    assert findings.prompts == 24 and control.wins + control.ties + control.losses == 6
+    assert base.wins + base.ties + base.losses == 24
+    kept = few.of_judge(SECOND).query("genre in @genres").groupby("composition").wer.mean()
+    assert control.wer.value == pytest.approx(kept["random=1"])
+    assert control.gain.value == pytest.approx(kept[findings.judges[1].opponent] - kept["random=1"])
+    json.dumps(asdict(findings), allow_nan=False)
+    apart = replace(few, songs=few.songs.assign(seed=few.songs.seed + 10**6 * (few.songs.composition == "random=1")))
+    assert try_router(router, apart).controls == ()
+
+
+def test_the_opponent_is_the_best_as_the_judge_scores_it(router: Router) -> None:
+    """The default loops here, so that anything would beat it."""
+    songs = UNSEEN.songs.copy()
+    loops = songs.composition == "base"
+    songs.loc[loops, "insertions"] += 80
+    songs.loc[loops, "wer"] += 2
+    findings = try_router(router, replace(UNSEEN, songs=songs))
+    for judged in findings.judges:
+        singles = {s.name: s for s in judged.scores if s.kind == "single"}
+        assert judged.opponent == min(singles, key=lambda name: singles[name].wer.value) != "base"
+        assert singles["base"].gain.value < -1 and singles[judged.opponent].gain.value == 0
+    assert "as this judge hears it, not the default base" in findings.signal
+    own = scores(findings, SECOND)["router", "router"]
+    at = next(point for point in findings.risk if point.threshold == 0.8)
+    assert at.gain.value == pytest.approx(own.gain.value)
+
+
+def with_lyrics(lyrics: str, prompt: str = "") -> Table:
+    """The unseen songs, those of one prompt of these lyrics, or under another name."""
+    songs = UNSEEN.songs.copy()
+    here = songs.prompt == "harp-60"
+    songs.loc[here, "lyrics"] = lyrics
+    songs.loc[here, "prompt"] = prompt or "harp-60"
+    return replace(UNSEEN, songs=songs)
+
+
+SEEN = "sing me a line of the flute\nand count to 1"
+
+
+@pytest.mark.parametrize(
+    ("table", "like"),
+    [
+        (with_lyrics(f"{SEEN} (oh!)\n{{spoken}}"), "flute-1"),
+        (with_lyrics(f"{SEEN}\nwith a new line"), "flute-1"),
+        (with_lyrics("all new words\nand none of them known", "flute-0"), "flute-0"),
+    ],
+)
+def test_a_prompt_that_was_seen_in_part_is_no_trial(router: Router, table: Table, like: str) -> None:
+    with pytest.raises(RouterError, match=rf"1 of the table's 24 prompts have the name, .* is its '{like}'"):
+        try_router(router, table)
+
+
+def test_half_of_the_lines_may_be_known(router: Router) -> None:
+    assert try_router(router, with_lyrics(f"{SEEN}\nand here are\ntwo new lines")).prompts == 24
+
+
 def other(**changed: object) -> Table:
     known = {"model_fingerprint": MODEL, "adapters": dict(ADAPTERS)}
     return replace(UNSEEN, about=known | changed)
@@ -137,7 +203,7 @@ def other(**changed: object) -> Table:
     [
         (
             plant_table(),
-            r"36 of the table's 36 prompts have lyrics that the router was fitted to \('harp-0' is its 'harp-0'",
+            r"36 of the table's 36 prompts have the name, .* the router was fitted to \('harp-0' is its 'harp-0'",
         ),
         (other(model_fingerprint="feed"), "this one has feed: measure this model"),
         (other(adapters={"a": "other"}), r"other adapters than those fitted under the same names \(a\)"),
