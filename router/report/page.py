@@ -92,7 +92,7 @@ def _environment() -> Environment:
         **{f.__name__: f for f in (
             drawings.draw_risk, drawings.draw_calibration, drawings.draw_map, drawings.draw_curves,
             drawings.draw_permuted,
-            sentences.say_headline, sentences.say_headroom, sentences.say_hindsight, sentences.say_risk,
+            sentences.say_headline, sentences.say_headroom, sentences.say_risk,
             sentences.say_calibration,
             sentences.say_permuted, sentences.say_controls, sentences.say_map, sentences.say_switching,
             sentences.list_blends,

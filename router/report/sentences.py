@@ -150,26 +150,6 @@ def say_controls(judged: Judged) -> str:
     return "No control is shown to be better than the best single composition."
 
 
-def say_hindsight(judged: Judged) -> str:
-    """Which composition would have been the best for all, where the opponent is another; empty where there is none."""
-    singles = [score for score in judged.scores if score.kind == "single"]
-    best = min(singles, key=lambda score: score.wer.value, default=None)
-    if best is None or best.gain.value < 0.0005:
-        return ""
-    router = find_router(judged)
-    ahead = "" if router is None else f" The router is {_say_ahead(best.wer.value - router.wer.value)} it."
-    return (
-        f"In hindsight always {say_composition(best.name)} would have got {say_percent(best.wer.value)} %, "
-        f"{say_points(best.gain.value)} points on the best single composition, which was chosen without these songs."
-        f"{ahead}"
-    )
-
-
-def _say_ahead(points: float) -> str:
-    said = f"{abs(100 * points):.1f} points"
-    return f"{said} ahead of" if points > 0 else f"{said} behind"
-
-
 def say_map(findings: Findings) -> str:
     """How often what was chosen."""
     counted = Counter(point.name for point in findings.map)

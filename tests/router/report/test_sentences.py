@@ -16,7 +16,6 @@ from router.report.sentences import (
     say_gain,
     say_headline,
     say_headroom,
-    say_hindsight,
     say_permuted,
     say_risk,
     say_share,
@@ -114,18 +113,6 @@ def test_a_control_that_helps_is_a_warning() -> None:
     scores = tuple(replace(s, gain=make_estimate(0.1, 0.01)) if s.name == "random=1" else s for s in judged.scores)
     assert "random (+10.0 points) is better" in say_controls(replace(judged, scores=scores))
     assert say_controls(replace(judged, scores=())) == "No control was scored."
-
-
-def test_hindsight_names_the_best_for_all_where_the_opponent_is_another() -> None:
-    judged = make_judged(INDEPENDENT, True)
-    assert say_hindsight(judged) == ""  # base is the opponent, and the best of all
-    better = tuple(
-        replace(s, wer=make_estimate(0.3, 0.03), gain=make_estimate(0.14, 0.03)) if s.name == "lyrics=1" else s
-        for s in judged.scores
-    )
-    said = say_hindsight(replace(judged, scores=better))
-    assert "always lyrics would have got 30.0 %, +14.0 points" in said and "8.5 points behind it" in said
-    assert say_hindsight(replace(judged, scores=())) == ""
 
 
 def test_switching_is_held_against_other_seeds() -> None:
