@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bench.engine_cli import engine
+from bench.fitting_cli import fitting
 from bench.grid_cli import grid
 from bench.load_cli import load
 from bench.routing_cli import routing
@@ -22,6 +23,7 @@ app.command("engine")(engine)
 app.command("load")(load)
 app.command("grid")(grid)
 app.command("routing")(routing)
+app.command("fitting")(fitting)
 
 Seconds = Annotated[float, typer.Option(min=4, max=24, help="Length of the songs.")]
 Model = Annotated[str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")]

@@ -35,7 +35,8 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "eval"
 
 
-def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path) -> None:
+def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["choirmaster", "fit", "table"])
     log = FeedbackLog(tmp_path / "feedback.jsonl")
     vote = Vote(
         time=datetime.now(UTC), comparison="c1", caption="a quiet song", lyrics="words", seed=1, winner={"a": 1.0},
@@ -61,7 +62,7 @@ def test_it_fits_tells_and_writes(run: Run, table: Path, tmp_path: Path) -> None
     router = Router.load(out)
     assert router.file.compositions == ("base", "a=1", "b=1") and router.file.adapters == ADAPTERS
     assert router.findings.controls == ("random=1",) and router.findings.curves
-    assert router.findings.command.startswith("choirmaster ")
+    assert router.findings.command == "choirmaster fit table"
     assert router.file.votes is not None and router.file.votes.used == 1
     decision = router.route(RouterPrompt(caption="a very loud loud song with fiddle", tags=("loud",), lyrics="words"))
     assert decision.order[0] == decision.name and decision.candidates[0].name == "b=1"

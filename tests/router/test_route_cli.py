@@ -112,13 +112,16 @@ def test_another_sentence_model_is_one_line(run: Run, router: Path, words: Simpl
     assert code == 2 and "words of fingerprint fake0, and words has other: install that one, or fit again" in told
 
 
-def test_a_test_is_written_and_makes_a_page(run: Run, router: Path, tmp_path: Path) -> None:
+def test_a_test_is_written_and_makes_a_page(
+    run: Run, router: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["choirmaster", "route", "test", "table"])
     plant_table(first=60, prompts=1, seeds=3).write(tmp_path / "table.parquet")
     code, shown, told = run("test", tmp_path, "--router", router, "--out", tmp_path / "test.json")
     assert code == 0, told
     assert f"judge {JUDGE}" in shown and "cascade of 3 songs at most" in shown
     found = json.loads((tmp_path / "test.json").read_text())
-    assert found["kind"] == "test" and found["command"].startswith("choirmaster ")
+    assert found["kind"] == "test" and found["command"] == "choirmaster route test table"
     picture = tmp_path / "curves.png"
     page = tmp_path / "router.html"
     code, shown, told = run("report", router, "--test", tmp_path / "test.json", "--out", page, "--curves", picture)
