@@ -97,8 +97,11 @@ def sing_one(console: Console, model: str, shelf: AdapterStore, request: SongReq
 
 def load_singer(model: str, shelf: AdapterStore) -> Singer:
     """The singer of a song model."""
+    from transformers.utils import logging as transformers_logging
+
     from engine.song_model import load_song_model
 
+    transformers_logging.disable_progress_bar()  # there is a bar of ours
     return Singer(load_song_model(model), shelf)
 
 
