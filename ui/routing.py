@@ -118,12 +118,19 @@ class Routing:
         self._asking = threading.Lock()  # a fast tokenizer cannot be used from two threads at once
         self._rendering = threading.Lock()
         self._report: tuple[object, str] | None = None
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="choirmaster-router", daemon=True)
 
     def start(self) -> None:
         """Begin to load."""
         if self.state == "loading" and self._thread.ident is None:
             self._thread.start()
+
+    def close(self, timeout: float = 60.0) -> None:
+        """Wait until nothing is being loaded: a process that ends while its sentence model is, is aborted by it."""
+        self._closing.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
 
     def decide(self, prompt: RouterPrompt) -> Decision:
         """What to sing a prompt with.
@@ -196,6 +203,8 @@ class Routing:
             router = self._load_router()
             if self._model is not None:
                 router.check(fingerprint_model(self._model))
+            if self._closing.is_set():
+                return
             # Sentence model and fingerprints come with the first question, which nobody should have to wait for. What
             # stands on the shelf may be another thing by then.
             router.route(RouterPrompt(caption="folk"))

@@ -213,10 +213,11 @@ class Songs:
         return self.engine.drain(seconds) and self.judging.wait(ends)
 
     def close(self) -> None:
-        """Cancel what waits and what is being made, end engine and judge."""
+        """Cancel what waits and what is being made, end engine, judge and router."""
         self.cascades.close()
         self.engine.close()
         self.judging.close()
+        self.routing.close()
 
     def _going(self, listing: Listing) -> list[Job]:
         """Jobs of the list, newest first, that are not (also) on disk."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -97,6 +98,26 @@ def test_a_fitted_router_is_read_checked_and_asked(
     settle(other)
     with pytest.raises(NoRouter, match=f"{MODEL}.*{'f' * 16}"):
         other.decide(quiet)
+
+
+def test_closing_waits_for_what_is_being_loaded_and_loads_no_more() -> None:
+    """A process that ends while a sentence model is being loaded is aborted."""
+    begun, router, loaded = threading.Event(), FakeRouter(), list[bool]()
+
+    def load() -> FakeRouter:
+        begun.set()
+        time.sleep(0.3)
+        loaded.append(True)
+        return router
+
+    routing = Routing(load)
+    routing.start()
+    begun.wait(10)
+    routing.close()
+    assert loaded and not router.asked, "the sentence model comes with the first question"
+    Routing().close()  # nothing to wait for
+    with pytest.raises(NoRouter):
+        routing.decide(PROMPT)
 
 
 def test_without_a_router_there_is_a_reason(tmp_path: Path, random_model: SongModel) -> None:
