@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +25,8 @@ from ui.takes import CascadeOptions
 #: Bounds of a body, all far beyond what a request can use, so that refusing one costs about as much as reading it:
 #: values in all, entries of a list, keys of an object, and errors that are told.
 MAX_VALUES, MAX_ENTRIES, MAX_KEYS, MAX_TOLD = 10_000, 2_000, 200, 8
+
+Fields = TypeVar("Fields", bound=BaseModel)
 
 #: The composition that the router chooses.
 ROUTED = "routed"
@@ -76,6 +78,26 @@ def describe_all(found: Sequence[Mapping[str, Any]]) -> str:
     if len(found) > MAX_TOLD:
         told.append(f"and {len(found) - MAX_TOLD:,} more")
     return "; ".join(told)
+
+
+def read_fields(kind: type[Fields], body: bytes, what: str, hint: str, remedy: str = "") -> Fields:
+    """The fields of something else than a song, ``what``. ``hint``: what to send instead of no object; ``remedy``
+    ends the sentences about wrong fields.
+
+    Raises:
+        Problem: the body is no JSON, no object, or fields of it are wrong.
+    """
+    check_size(body)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+    if wrong[0]["type"] == "json_invalid":
+        said = str(wrong[0]["msg"]).removeprefix("Invalid JSON: ")
+        raise Problem(400, f"the body is no JSON ({said[:80]}): {hint}")
+    if wrong[0]["type"] == "model_type":
+        raise Problem(422, f"the body is no JSON object with the fields of {what}: {hint}")
+    raise Problem(422, describe_all(wrong).replace("a song request", what) + remedy)
 
 
 def read_wish(body: bytes) -> tuple[SongRequest, bool]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import check_size, describe_all, read_json
+from api.bodies import read_fields, read_json
 from api.downloads import Download
 from api.export_jobs import ExportJobs
 from api.export_records import ExportRequest, ExportShown
@@ -62,7 +62,7 @@ def export_routes(jobs: ExportJobs) -> APIRouter:
     )
     async def ask(request: Request, response: Response) -> ExportShown:
         """A composition that names an adapter that is not there is answered with 404."""
-        asked = _read_request(await read_json(request))
+        asked = read_fields(ExportRequest, await read_json(request), "an export", _HINT)
         shown = await run_in_threadpool(jobs.submit, asked)
         response.headers["Location"] = f"/v1/exports/{shown.id}"
         return shown
@@ -125,20 +125,6 @@ def export_routes(jobs: ExportJobs) -> APIRouter:
 
 def _no_export(export_id: str) -> Problem:
     return Problem(404, f"there is no export {export_id[:40]!r}: GET /v1/exports lists those there are")
-
-
-def _read_request(body: bytes) -> ExportRequest:
-    check_size(body)
-    try:
-        return ExportRequest.model_validate_json(body)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)
-    if wrong[0]["type"] == "json_invalid":
-        said = str(wrong[0]["msg"]).removeprefix("Invalid JSON: ")
-        raise Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
-    if wrong[0]["type"] == "model_type":
-        raise Problem(422, f"the body is no JSON object with the fields of an export: {_HINT}")
-    raise Problem(422, describe_all(wrong).replace("a song request", "an export"))
 
 
 def _body_document() -> dict[str, Any]:

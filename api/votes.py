@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import check_size, describe_all, read_json
+from api.bodies import read_fields, read_json
 from api.problems import Problem
 from api.schema import errors
 from api.shelf_faults import disk_problem
@@ -63,7 +63,7 @@ def vote_routes(voting: Voting) -> APIRouter:
         comparison: Annotated[str, Path(description="8 to 32 hexadecimal digits.", examples=["fedcba9876543210"])],
     ) -> Any:
         """All songs of it must be done. A later pick of the same comparison is kept beside, and stands for both."""
-        asked = _read_request(await read_json(request))
+        asked = read_fields(VoteRequest, await read_json(request), "a pick", _HINT, f": {_HINT}")
         try:
             return await run_in_threadpool(voting.vote, comparison, asked.song, asked.blind)
         except NoSuchComparison as error:
@@ -98,20 +98,6 @@ def _log_problem(error: RouterError) -> Problem:
     if isinstance(error.__cause__, OSError):
         return disk_problem(error.__cause__)
     return Problem(507, str(error))
-
-
-def _read_request(body: bytes) -> VoteRequest:
-    check_size(body)
-    try:
-        return VoteRequest.model_validate_json(body)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)
-    if wrong[0]["type"] == "json_invalid":
-        said = str(wrong[0]["msg"]).removeprefix("Invalid JSON: ")
-        raise Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
-    if wrong[0]["type"] == "model_type":
-        raise Problem(422, f"the body is no JSON object with the fields of a pick: {_HINT}")
-    raise Problem(422, f"{describe_all(wrong).replace('a song request', 'a pick')}: {_HINT}")
 
 
 def _body_document() -> dict[str, Any]:

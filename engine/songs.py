@@ -38,7 +38,8 @@ AUDIO, ATTENTION, RECORD = "song.flac", "attention.npz", "song.json"
 #: Bytes of a song's JSON; that of the longest song with words and timings stays far below.
 MAX_RECORD = 32 << 20
 
-_ID = re.compile(r"[0-9a-f]{8,32}")
+#: Ids of songs, and of groups of them.
+SONG_ID = re.compile(r"[0-9a-f]{8,32}")
 #: Begins the names of folders that are being written or removed.
 _HIDDEN = ".song-"
 _EVERY = SongQuery()
@@ -194,7 +195,7 @@ class SongStore:
         """Every song on the disk, broken ones too."""
         try:
             with os.scandir(self.folder) as entries:
-                return {e.name for e in entries if _ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)}
+                return {e.name for e in entries if SONG_ID.fullmatch(e.name) and e.is_dir(follow_symlinks=False)}
         except OSError:
             return set()
 
@@ -207,7 +208,7 @@ class SongStore:
         return f"{found.st_ino}/{found.st_size}/{found.st_mtime_ns}"
 
     def _path(self, song_id: str) -> Path:
-        if not _ID.fullmatch(song_id):
+        if not SONG_ID.fullmatch(song_id):
             raise SongError(f"{song_id[:40]!r} is no song id: ids are 8 to 32 hexadecimal digits in lower case")
         return self.folder / song_id
 

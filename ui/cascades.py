@@ -7,7 +7,6 @@ found again after a restart by what is stored with them. Knows the service of so
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from engine.engine import ENDED, Job
 from engine.errors import Cancelled, ChoirmasterError, EngineClosed, QueueFull, SongError
 from engine.request import SongRequest
+from engine.songs import SONG_ID
 from router.cascade import Cascade, JudgeGone, SongGone, Take, Wish, run_cascade
 from router.decision import Decision
 from ui.choices import Choice, TakeOf
@@ -37,7 +37,6 @@ LOOK_EVERY = 0.25
 #: Seconds that the first take waits for a judge that is being loaded.
 JUDGE_PATIENCE = 30.0
 
-_ID = re.compile(r"[0-9a-f]{8,32}")
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,7 @@ class Cascades:
 
     def standing(self, cascade: str) -> CascadeStanding | None:
         """How a cascade stands, or None where there is none of that id."""
-        if not _ID.fullmatch(cascade):
+        if not SONG_ID.fullmatch(cascade):
             return None
         with self._lock:
             going = self._known.get(cascade)

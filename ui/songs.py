@@ -6,7 +6,6 @@ Ties engine, store, judge and router together for the HTTP API and the pages ali
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +19,7 @@ from engine.genres import CaptionReading
 from engine.plan import Plan
 from engine.request import SongRequest
 from engine.song_query import SongQuery
-from engine.songs import SongStore
+from engine.songs import SONG_ID, SongStore
 from router.decision import Decision
 from ui.cascades import Cascades
 from ui.choices import NOTHING, Choice, Choices
@@ -36,7 +35,6 @@ CANCEL_PATIENCE = 2.0
 #: Songs of one comparison.
 MAX_COMPARED = 8
 
-_ID = re.compile(r"[0-9a-f]{8,32}")
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +109,7 @@ class Songs:
 
     def comparison(self, comparison: str) -> list[Standing]:
         """The songs of a comparison, or takes of a cascade, that are still known, in the order they were asked for."""
-        if not _ID.fullmatch(comparison):
+        if not SONG_ID.fullmatch(comparison):
             return []
         found = [self.standing_of(job) for job in self._live.all() if job.comparison == comparison]
         there = {standing.id for standing in found if standing is not None}
@@ -123,7 +121,7 @@ class Songs:
 
     def standing(self, song_id: str) -> Standing | None:
         """How a song stands, or None where there is none of that id."""
-        if not _ID.fullmatch(song_id):
+        if not SONG_ID.fullmatch(song_id):
             return None
         job = self.engine.job(song_id)
         if job is not None and job.state != "done":
@@ -178,7 +176,7 @@ class Songs:
         Raises:
             SongError: it is stored and cannot be deleted.
         """
-        if not _ID.fullmatch(song_id):
+        if not SONG_ID.fullmatch(song_id):
             return None
         job = self.engine.job(song_id)
         if job is not None and job.state in ("failed", "cancelled"):
@@ -232,7 +230,7 @@ class Songs:
         self.changes += 1
 
     def _file(self, song_id: str, place: Callable[[str], Path]) -> Path | None:
-        if not _ID.fullmatch(song_id):
+        if not SONG_ID.fullmatch(song_id):
             return None
         try:
             path = place(song_id)

@@ -6,19 +6,18 @@ a hostile caption that got through as markup could neither run nor ask anybody. 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from eval.marking import LEGEND, SIGNS
 from eval.report import findings, formats
 from eval.report.attention import MEASURES, SCORE
-from eval.report.colours import heat_class, ramp_steps
+from eval.report.colours import ramp_steps
+from eval.report.frame import digest, open_templates
 from eval.report.origin import list_measures
-from eval.report.pictures import draw_axis, draw_stack, draw_whisker
+from eval.report.pictures import draw_stack
 from eval.report.sections import KINDS, Options, gather
 from eval.results import Results
 
@@ -38,8 +37,8 @@ def render_report(results: Results, options: Options | None = None) -> str:
     style = (_FOLDER / "report.css").read_text(encoding="utf-8") + heat + even
     script = (_FOLDER / "report.js").read_text(encoding="utf-8")
     policy = (
-        f"default-src 'none'; img-src data:; media-src data:; style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script)}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; media-src data:; style-src '{digest(style)}'; "
+        f"script-src '{digest(script)}'; base-uri 'none'; form-action 'none'"
     )
     page = _environment().get_template("report.html.j2")
     text = page.render(
@@ -50,36 +49,12 @@ def render_report(results: Results, options: Options | None = None) -> str:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": formats.say_percent,
-        "points": formats.say_points,
-        "number": formats.say_number,
-        "range": formats.say_range,
-        "p": formats.say_p,
-        "count": formats.say_count,
-        "names": formats.say_list,
-        "heat": heat_class,
-        "short": formats.say_composition,
-        "code": formats.set_code,
-    }
+    environment = open_templates(_FOLDER)
+    environment.filters["p"] = formats.say_p
     environment.globals |= {
-        "axis": draw_axis,
-        "whisker": draw_whisker,
         "stack": draw_stack,
         "say_choice": findings.say_choice,
         "say_stability": findings.say_stability,
         "say_factorial": findings.say_factorial,
     }
     return environment
-
-
-def _digest(text: str) -> str:
-    """A source expression that allows exactly this inline text (Content Security Policy Level 3)."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -7,19 +7,17 @@ the findings is escaped.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 import eval.report
-from eval.report import formats
-from eval.report.colours import heat_class, ramp_steps
-from eval.report.pictures import draw_axis, draw_whisker, scale_of
+from eval.report.colours import ramp_steps
+from eval.report.frame import digest, open_templates
+from eval.report.pictures import scale_of
 from router.errors import RouterError
 from router.findings import Findings
 from router.report import drawings, sentences
@@ -45,7 +43,7 @@ def render_report(findings: Sequence[Findings]) -> str:
     style = (look / "report.css").read_text(encoding="utf-8") + heat + write_colours() + own
     script = (look / "report.js").read_text(encoding="utf-8")
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        f"default-src 'none'; img-src data:; style-src '{digest(style)}'; script-src '{digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
     rates = [score.wer for part in parts for judged in part.judged for score in judged.scores]
@@ -66,28 +64,9 @@ def fold_name(name: str) -> Markup:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": formats.say_percent,
-        "points": formats.say_points,
-        "number": formats.say_number,
-        "range": formats.say_range,
-        "count": formats.say_count,
-        "names": formats.say_list,
-        "short": formats.say_composition,
-        "code": formats.set_code,
-        "heat": heat_class,
-        "fold": fold_name,
-    }
+    environment = open_templates(_FOLDER)
+    environment.filters["fold"] = fold_name
     environment.globals |= {
-        "axis": draw_axis,
-        "whisker": draw_whisker,
         "key": draw_key,
         **{f.__name__: f for f in (
             drawings.draw_risk, drawings.draw_calibration, drawings.draw_map, drawings.draw_curves,
@@ -102,8 +81,3 @@ def _environment() -> Environment:
         )},
     }  # fmt: skip
     return environment
-
-
-def _digest(text: str) -> str:
-    """A source expression that allows exactly this inline text (Content Security Policy Level 3)."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

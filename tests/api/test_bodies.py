@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.bodies import check_size, read_comparison, read_song
-from api.exports import _read_request as read_export
+from api.bodies import check_size, read_comparison, read_fields, read_song
+from api.export_records import ExportRequest
 from api.guard import MAX_JSON
 from api.problems import MAX_DETAIL, Problem
 from engine.errors import RequestError
@@ -18,6 +18,10 @@ from tests.api.asking import SONG
 from tests.api.small_app import problem
 
 JSON = {"Content-Type": "application/json"}
+
+
+def read_export(body: bytes) -> ExportRequest:
+    return read_fields(ExportRequest, body, "an export", "send an object")
 
 
 @pytest.mark.parametrize(
