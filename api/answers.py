@@ -14,6 +14,13 @@ from ui.takes import CascadeState
 SongState = Literal["queued", "singing", "decoding", "done", "failed", "cancelled"]
 
 
+class FieldFault(BaseModel):
+    """What is wrong with one field, in a sentence."""
+
+    field: str = Field(examples=["duration"])
+    detail: str = Field(examples=["duration is '0': input should be greater than or equal to 0.5"])
+
+
 class Problem(BaseModel):
     """An error (RFC 9457). ``detail`` is one sentence that names the value, the limit and the remedy."""
 
@@ -24,6 +31,7 @@ class Problem(BaseModel):
     status: int = Field(examples=[404])
     detail: str = Field(examples=["there is no song '0123456789abcdef': GET /v1/songs lists those there are"])
     request_id: str = Field(examples=["9f86d081884c7d65"], description="Also in X-Request-ID, and in the server's log.")
+    errors: list[FieldFault] | None = Field(default=None, description="By field, where a field is to blame.")
 
 
 class Links(BaseModel):

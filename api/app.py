@@ -33,6 +33,7 @@ from api.schema import Api
 from api.songs import song_routes
 from api.sounds import sound_routes
 from api.votes import vote_routes
+from ui.desk import Services
 from ui.songs import Songs
 from ui.voting import Voting
 
@@ -108,7 +109,7 @@ def build_app(
     if pages:
         from ui.page import mount
 
-        mount(app, songs)
+        mount(app, Services(songs, shelf, voting))
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=body_limit)
     app.add_middleware(Doorman, access=access)

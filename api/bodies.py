@@ -17,7 +17,7 @@ from adapters.composition import format_composition, parse_composition
 from adapters.errors import AdapterError
 from api.problems import Problem
 from engine.errors import RequestError
-from engine.request import SongRequest, describe
+from engine.request import SongRequest, describe, find_fault
 from router.prompt import RouterPrompt
 from ui.songs import MAX_COMPARED
 from ui.takes import CascadeOptions
@@ -216,4 +216,5 @@ def _what_is_wrong(error: ValidationError, what: str = "a song") -> Exception:
     if found[0]["type"] in ("model_type", "model_attributes_type"):
         return RequestError(f"the body must be a JSON object with the fields of {what}, not a list, text or number")
     told = describe_all(found)
-    return RequestError(told if what == "a song" else told.replace("a song request", what))
+    faults = list(map(find_fault, found))
+    return RequestError(told if what == "a song" else told.replace("a song request", what), faults)

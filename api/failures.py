@@ -10,8 +10,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from adapters.errors import AdapterError, ChoirmasterError
-from api.bodies import describe_all
+from api.bodies import MAX_TOLD, describe_all
 from api.guard import request_id
+from api.places import without_paths
 from api.problems import Problem, problem_response
 from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
 from router.errors import RouterError
@@ -49,7 +50,10 @@ def as_problem(error: ChoirmasterError) -> Problem:
         return Problem(503, str(error), headers={"Retry-After": str(RETRY)})
     if isinstance(error, UnknownAdapter):
         return Problem(404, str(error), extra={"adapter": error.name})
-    return Problem(422 if isinstance(error, RequestError | AdapterError | RouterError) else 500, str(error))
+    status = 422 if isinstance(error, RequestError | AdapterError | RouterError) else 500
+    faults = error.faults if isinstance(error, RequestError) else ()
+    told = [{"field": fault.field, "detail": without_paths(fault.message)} for fault in faults[:MAX_TOLD]]
+    return Problem(status, str(error), extra={"errors": told} if told else {})
 
 
 def _answer(request: Request, problem: Problem) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from adapters.errors import ChoirmasterError
 
@@ -10,6 +11,7 @@ __all__ = [
     "Cancelled",
     "ChoirmasterError",
     "EngineClosed",
+    "Fault",
     "ModelError",
     "QueueFull",
     "RequestError",
@@ -19,8 +21,24 @@ __all__ = [
 ]
 
 
+class Fault(NamedTuple):
+    """What is wrong with one field of a request, in a sentence."""
+
+    field: str
+    message: str
+
+
 class RequestError(ChoirmasterError):
-    """A song was asked for in a way that cannot be sung."""
+    """A song was asked for in a way that cannot be sung; ``faults``: which fields are to blame, where that is known."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault]) -> RequestError:
+        """An error that is told by its faults."""
+        return cls("; ".join(fault.message for fault in faults), faults)
 
 
 class UnknownAdapter(RequestError):
@@ -28,7 +46,8 @@ class UnknownAdapter(RequestError):
 
     def __init__(self, name: str, there: Sequence[str]) -> None:
         choice = ", ".join(there) or "none, since the shelf is empty"
-        super().__init__(f"there is no adapter {name}: choose from {choice}")
+        said = f"there is no adapter {name}: choose from {choice}"
+        super().__init__(said, [Fault("composition", said)])
         self.name = name
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from adapters.composition import checked_composition, parse_composition
 from adapters.errors import AdapterError
-from engine.errors import RequestError
+from engine.errors import Fault, RequestError
 from engine.lyrics import parse_lyrics
 from engine.plan import BPM_LIMITS, MIN_NOTE_FRAMES, Plan
 
@@ -152,7 +152,14 @@ def read_request(fields: Mapping[str, Any]) -> SongRequest:
     try:
         return SongRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise RequestError("; ".join(describe(e) for e in error.errors())) from None
+        raise RequestError.of(list(map(find_fault, error.errors()))) from None
+
+
+def find_fault(error: Mapping[str, Any]) -> Fault:
+    """One pydantic error as the fault of a field; of one that concerns several, the first that it names."""
+    name = str(next((part for part in error["loc"] if part != "body"), ""))
+    message = describe(error)
+    return Fault(name or message.split(maxsplit=1)[0], message)
 
 
 def describe(error: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
-from engine.errors import RequestError
+from engine.errors import Fault, RequestError
 from router.cascade import BUDGET, STOP_WER
 from router.retries import RETRY
 from ui.choices import Choice, name_composition
@@ -90,7 +90,7 @@ def read_modes(values: tuple[Any, ...]) -> Wanted:
         try:
             return Wanted("adapters", parse_composition(str(composition or "")))
         except AdapterError as error:
-            raise RequestError(str(error)) from None
+            raise RequestError.of([Fault("composition", str(error))]) from None
     if mode == "cascade":
         given = {"budget": budget, "stop_wer": stop_wer, "retry": retry}
         found = {name: str(value).strip() for name, value in given.items() if str(value or "").strip()}

@@ -1,188 +1,58 @@
-"""The page: form on one side, song on the other, recent songs below, mounted at the root of an application.
+"""The page: a masthead and five tabs, mounted at the root of an application.
 
-Puts the modules of this room together and keeps the page up to date. A page knows its song, or its cascade, by the id
-in its address, so a reload finds it again, and every browser tab looks at its own.
+Puts the tabs of ``ui.tabs`` together. What the page does without the server is in ``browser``: modules and styles that
+are served as they are.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 
-from engine.errors import ChoirmasterError, RequestError
-from engine.request import SongRequest
-from ui import form as forms
-from ui import modes
-from ui.decided import show_decision
-from ui.panes import Panes, Seen
-from ui.progress import EMPTY
+from ui.desk import QUICK, TABS, Desk, Services, make_command
+from ui.form import complaint
 from ui.songs import Songs
+from ui.tabs import adapters, compare, evidence, history, sing
 from ui.theme import HEADER, make_theme
 
-_HERE = Path(__file__).parent
-#: Seconds between two looks at how the song stands.
-LOOK_EVERY = 0.5
-_REMEMBER = "(id) => { window.choirmaster.remember(id); return []; }"
-#: Events that are answered at once, and are nobody else's business.
-_QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-_OPEN_LINKS = "window.choirmaster.openLinks(element, trigger);"
+BROWSER = Path(__file__).parent / "browser"
+#: Where the files of ``browser`` are served.
+FILES = "/page"
+#: Styles in their order.
+STYLES = ("base", "sing", "attention", "compare", "shelf", "evidence", "history")
+#: Seconds between two looks at whether anybody listens.
+LOOK_EVERY = 2.0
+_BUILDERS: dict[str, ModuleType] = {
+    "sing": sing,
+    "compare": compare,
+    "adapters": adapters,
+    "evidence": evidence,
+    "history": history,
+}
 
 
-def build_page(songs: Songs) -> gr.Blocks:
-    """The Blocks of the page over a service of songs."""
-    panes, preset = Panes(songs), songs.engine.model.preset
+def build_page(services: Services) -> gr.Blocks:
+    """The Blocks of the page over its services."""
     page = gr.Blocks(title="Choirmaster", analytics_enabled=False)
     with page:
-        seen = gr.State({})
-        opened = gr.Textbox(visible=False)
-        timer = gr.Timer(LOOK_EVERY)
-        awaiting = gr.Timer(LOOK_EVERY, active=False)  # only while the router is being loaded
         gr.HTML(HEADER, elem_id="masthead")
+        gr.HTML(elem_id="connection")
         judge_note = gr.HTML(elem_id="judge-note")
-        with gr.Row(elem_id="desk", equal_height=False):
-            with gr.Column(scale=5, min_width=300, elem_id="asking"):
-                form = forms.build(preset.steps, preset.guidance)
-                trouble = gr.HTML(elem_id="trouble")
-            with gr.Column(scale=6, min_width=300, elem_id="song"):
-                parts = [gr.HTML(EMPTY, elem_id="status"), gr.HTML(elem_id="player")]
-                reuse = gr.Button("Put its words into the form", size="sm", visible=False, elem_id="reuse")
-                parts.append(gr.HTML(elem_id="takes", js_on_load=_OPEN_LINKS))
-                parts += [gr.HTML(elem_id=name) for name in ("picture", "verdict", "decided")]
-        gr.HTML("<h2>Recent songs</h2>", elem_id="recent-title")
-        parts.append(gr.HTML(elem_id="recent", js_on_load=_OPEN_LINKS))
-        _wire(page, panes, form, parts, trouble, judge_note, reuse, opened, seen, timer)
-        _wire_router(page, songs, form, awaiting)
+        commands = {name: make_command(name) for name in TABS}
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            for name, title in TABS.items():
+                # All are there from the beginning: what is sent to a tab that nobody has opened yet must not be lost.
+                with gr.Tab(title, id=name, elem_id=f"tab-{name}", render_children=True) as tab:
+                    _BUILDERS[name].build(Desk(services, page, tab, commands[name]))
+        page.load(lambda: _judge_note(services.songs), [], [judge_note], **QUICK)
+        gr.Timer(LOOK_EVERY).tick(lambda: _judge_note(services.songs), [], [judge_note], **QUICK)
     return page
-
-
-def _wire(
-    page: gr.Blocks,
-    panes: Panes,
-    form: forms.Form,
-    parts: list[gr.HTML],
-    trouble: gr.HTML,
-    judge_note: gr.HTML,
-    reuse: gr.Button,
-    opened: gr.Textbox,
-    seen: gr.State,
-    timer: gr.Timer,
-) -> None:
-    songs, inputs, wanted = panes.songs, list(form.inputs), list(form.modes.inputs)
-
-    def line(*values: Any) -> str:
-        return forms.live_line(songs.preview, values)
-
-    def buttons(opened: str) -> list[Any]:
-        view = panes.view(opened)
-        return [gr.Button(interactive=view.going), gr.Button(visible=view.request is not None and not view.going)]
-
-    def sing(last: Seen, opened: str, *values: Any) -> list[Any]:
-        try:
-            opened = _sing(songs, forms.read_form(values[: len(inputs)]), modes.read_modes(values[len(inputs) :]))
-        except ChoirmasterError as error:
-            unchanged = [gr.skip()] * (len(parts) + 4)
-            return [forms.complaint(str(error)), *unchanged]
-        return ["", opened, *buttons(opened), *panes.show(opened, last)]
-
-    def look(opened: str, last: Seen) -> list[Any]:
-        if last.get("key") == panes.key(opened):
-            return [gr.skip()] * (len(parts) + 4)
-        return [_judge_note(songs), *buttons(opened), *panes.show(opened, last)]
-
-    def show(opened: str, last: Seen) -> list[Any]:
-        songs.judge_again(opened)
-        return [opened, *buttons(opened), *panes.show(opened, last)]
-
-    def pick(last: Seen, event: gr.EventData) -> list[Any]:
-        return show(str(event._data.get("song", "")), last)
-
-    def arrive(request: gr.Request) -> list[Any]:
-        opened = str(request.query_params.get("song", ""))[:64]
-        values = fill(opened)
-        if panes.view(opened).request is None:
-            values[forms.FIELDS.index("seed")] = forms.new_seed()
-        return [_judge_note(songs), *values, *show(opened, {})]
-
-    def fill(opened: str) -> list[Any]:
-        view = panes.view(opened)
-        if view.request is None:
-            return [gr.skip()] * (len(inputs) + len(wanted))
-        return [*forms.show_form(view.request), *modes.show_modes(view.request, view.choice)]
-
-    shown = [form.cancel, reuse, *parts, seen]
-    told = [trouble, opened, *shown]
-    asked = form.sing.click(sing, [seen, opened, *inputs, *wanted], told, **_QUICK)
-    entered = inputs[0].submit(sing, [seen, opened, *inputs, *wanted], told, **_QUICK)
-    listed = [part for part in parts if part.elem_id in ("recent", "takes")]
-    links = [part.click(pick, [seen], [opened, *shown], **_QUICK) for part in listed]
-    for event in (asked, entered, *links):
-        event.then(None, [opened], [], js=_REMEMBER)
-    form.cancel.click(panes.cancel, [opened], [], **_QUICK)
-    reuse.click(fill, [opened], [*inputs, *wanted], **_QUICK)
-    form.dice.click(forms.new_seed, [], [inputs[forms.FIELDS.index("seed")]], **_QUICK)
-    for prompt, button in zip(forms.PROMPTS, form.prompts, strict=True):
-        button.click(lambda p=prompt: (p.caption, p.lyrics, ""), [], [*inputs[:2], trouble], **_QUICK)
-    gr.on([field.change for field in inputs], line, inputs, [form.line], trigger_mode="always_last", **_QUICK)
-    gr.on([field.input for field in (*inputs, *wanted)], lambda: "", [], [trouble], **_QUICK)
-    groups = [form.modes.about, form.modes.adapters, form.modes.tries]
-    wanted[0].change(modes.show_fields, [wanted[0]], groups, **_QUICK)
-    timer.tick(look, [opened, seen], [judge_note, *shown], **_QUICK)
-    page.load(arrive, [], [judge_note, *inputs, *wanted, opened, *shown], **_QUICK).then(
-        line, inputs, [form.line], **_QUICK
-    )
-
-
-def _wire_router(page: gr.Blocks, songs: Songs, form: forms.Form, awaiting: gr.Timer) -> None:
-    """What the router would choose, as far as it is loaded."""
-    inputs, wanted, knows = list(form.inputs), list(form.modes.inputs), form.modes.knows
-
-    def preview(*values: Any) -> str:
-        return _preview(songs, values[: len(inputs)], values[len(inputs) :])
-
-    def know() -> list[Any]:
-        state = songs.routing.state
-        return [modes.show_knowledge(state == "ready"), gr.Timer(active=state == "loading")]
-
-    # What the router reads, and whether it is asked at all.
-    gr.on(
-        [field.change for field in (*inputs[:2], wanted[0])],
-        preview,
-        [*inputs, *wanted],
-        [form.modes.preview],
-        trigger_mode="always_last",
-        **_QUICK,
-    )
-    awaiting.tick(
-        lambda *values: [preview(*values), *know()], [*inputs, *wanted], [form.modes.preview, knows, awaiting], **_QUICK
-    )
-    page.load(know, [], [knows, awaiting], **_QUICK)
-
-
-def _sing(songs: Songs, request: SongRequest, wanted: modes.Wanted) -> str:
-    """Begin what is wanted; the id that the page then looks at."""
-    if wanted.mode == "cascade":
-        return songs.cascades.start(request, wanted.options).id
-    if wanted.mode == "routed":
-        return songs.submit_routed(request).id
-    return songs.submit(request.sung_by(wanted.composition)).id
-
-
-def _preview(songs: Songs, values: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
-    """What the router would sing the form with, or why it cannot be asked; nothing where it is not to be."""
-    if wanted[0] not in ("routed", "cascade"):
-        return ""
-    routing = songs.routing
-    if routing.state == "loading":  # a page does not wait
-        return f"<p class='faint' role='status'>{routing.reason}</p>"
-    try:
-        return show_decision(songs.decide(forms.read_form(values)), label="What the router would choose")
-    except RequestError:  # told below the words already
-        return ""
-    except ChoirmasterError as error:
-        return forms.complaint(str(error))
 
 
 def _judge_note(songs: Songs) -> str:
@@ -190,16 +60,26 @@ def _judge_note(songs: Songs) -> str:
     judge = songs.listener
     if judge.state in ("ready", "loading"):
         return ""
-    said = forms.complaint(str(judge.reason)) if judge.state == "unavailable" else ""
+    said = complaint(str(judge.reason)) if judge.state == "unavailable" else ""
     return said and f"{said}<p class='faint'>Songs are sung all the same.</p>"
 
 
-def mount(app: FastAPI, songs: Songs) -> None:
+class Files(StaticFiles):
+    """Files that a browser asks about again: after an upgrade none of them may be of before."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer
+
+
+def mount(app: FastAPI, services: Services) -> None:
     """Put the page at the root of an application."""
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    app.mount(FILES, Files(directory=BROWSER), name="page")
+    early = (BROWSER / "early.js").read_text(encoding="utf-8")
     gr.mount_gradio_app(
         app,
-        build_page(songs),
+        build_page(services),
         path="/",
         footer_links=[],
         run_history=False,
@@ -209,6 +89,7 @@ def mount(app: FastAPI, songs: Songs) -> None:
         mcp_server=False,
         max_file_size=1024,  # nothing is uploaded here
         theme=make_theme(),
-        css_paths=[_HERE / "style.css"],
-        head=f'<script>{script}</script><meta name="color-scheme" content="light dark">',
+        css_paths=[BROWSER / f"{name}.css" for name in STYLES],
+        head=f'<script>{early}</script><script type="module" src="{FILES}/main.js"></script>'
+        '<meta name="color-scheme" content="light dark">',
     )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import RequestError
-from engine.request import describe
+from engine.request import find_fault
 from engine.song_query import SongQuery
 from engine.songs import SongStore
 from router.cascade import BUDGET, MAX_BUDGET, STOP_WER, Wish, run_cascade
@@ -50,7 +50,7 @@ class CascadeOptions(BaseModel):
         try:
             return cls.model_validate(dict(given))
         except ValidationError as error:
-            raise RequestError("; ".join(describe(e) for e in error.errors())) from None
+            raise RequestError.of(list(map(find_fault, error.errors()))) from None
 
 
 @dataclass(frozen=True)

@@ -135,15 +135,18 @@ def hold(songs: Songs) -> HeldSinger:
 
 
 @contextmanager
-def served(songs: Songs, pages: bool = True) -> Iterator[str]:
-    """Serve the API and the pages over real HTTP; the address. Closing the server closes the songs."""
+def served(songs: Songs, pages: bool = True, **parts: Any) -> Iterator[str]:
+    """Serve the API and the pages over real HTTP; the address. Closing the server closes the songs.
+
+    ``parts``: what else ``api.app.build_app`` takes.
+    """
     import uvicorn
 
     from api.app import build_app
     from server import open_port
 
     with open_port("127.0.0.1", 0) as opened:
-        config = uvicorn.Config(build_app(songs, pages), log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(build_app(songs, pages, **parts), log_level="warning", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([opened],), daemon=True)
         thread.start()

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-import ui.page
 from engine.request import SongRequest
 from engine.song_model import SongModel
 from tests.ui.planted import FakeJudge, decide, hold, make_songs
 from tests.waiting import until
 from ui.choices import Choice, TakeOf
+from ui.desk import Services
 from ui.modes import show_modes
-from ui.page import build_page
+from ui.page import BROWSER, build_page
 from ui.panes import Panes, View
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
@@ -158,10 +158,9 @@ def test_a_cascade_without_a_take_fills_the_form_too() -> None:
 
 
 def test_the_page_asks_nobody_else_for_anything(songs: Songs) -> None:
-    page = build_page(songs)
+    page = build_page(Services(songs))
     assert page.analytics_enabled is False
-    folder = Path(ui.page.__file__).parent
-    ours = (folder / "style.css").read_text() + (folder / "page.js").read_text()
+    ours = "".join(path.read_text(encoding="utf-8") for path in BROWSER.iterdir() if path.suffix in (".css", ".js"))
     theme = make_theme()
     assert not theme._stylesheets and not theme._font_css
     assert set(re.findall(r"https?://[^'\"\s)]*", ours)) <= {"http://www.w3.org/2000/svg"}

@@ -1,92 +1,20 @@
-"""The page in a real browser: sung, judged, reloaded, mistyped, by keyboard, wide and narrow, asking nobody else."""
+"""The Sing tab in a real browser: sung, judged, reloaded, mistyped, by keyboard, wide and narrow."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.song_model import SongModel
-from tests.shelf import make_shelf
-from tests.ui.planted import FakeJudge, FakeRouter, hold, make_songs, served
-from ui.songs import Songs
+from tests.ui.browser.site import MARKS, STICKING_OUT, Site, fill, sing
+from tests.ui.planted import hold
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-PATIENCE = 60_000
 LYRICS = "hello old friend\nhello <img src=x onerror=alert(1)> ${alert(1)} {{value}}"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: apt-get install chromium"),
-]
-
-
-@dataclass
-class Site:
-    """A served page, the service behind it, a browser, and what went wrong in it."""
-
-    url: str
-    songs: Songs
-    judge: FakeJudge
-    browser: Any
-    troubles: list[str] = field(default_factory=list)
-
-    def open(self, path: str = "/", **options: Any) -> Any:
-        page = self.browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
-        page.set_default_timeout(PATIENCE)
-        page.on("console", lambda m: self.note(m.text, m.type == "error"))
-        page.on("pageerror", lambda e: self.note(str(e)))
-        page.on("dialog", lambda d: self.note("a dialog"))
-        page.on("request", lambda r: self.note(r.url, not r.url.startswith((self.url, "data:", "blob:"))))
-        page.goto(self.url + path)
-        page.locator("#planned p").wait_for()
-        return page
-
-    def note(self, trouble: str, is_one: bool = True) -> None:
-        if is_one:
-            self.troubles.append(trouble)
-
-
-@pytest.fixture(scope="module")
-def site(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    from playwright.sync_api import sync_playwright
-
-    judge = FakeJudge("hello cold friend")
-    shelf = make_shelf(tmp_path_factory.mktemp("shelf"), random_model.transformer)
-    songs = make_songs(random_model, tmp_path_factory.mktemp("songs"), judge, shelf, router=FakeRouter())
-    with served(songs) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield Site(url, songs, judge, browser)
-        browser.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_goes_wrong(site: Site) -> Iterator[None]:
-    site.troubles.clear()
-    yield
-    for page in [page for context in site.browser.contexts for page in context.pages]:
-        page.close()
-    assert not site.troubles
-
-
-def fill(page: Any, lyrics: str, caption: str = "folk", steps: str = "2") -> None:
-    page.get_by_label("Style").fill(caption)
-    page.get_by_label("Lyrics").fill(lyrics)
-    page.get_by_label("Steps", exact=True).fill(steps)
-
-
-def sing(page: Any) -> None:
-    page.get_by_role("button", name="Sing", exact=True).click()
+pytestmark = MARKS
 
 
 def test_words_are_typed_sung_judged_and_reopened(site: Site) -> None:
@@ -214,11 +142,6 @@ def test_the_prompts_the_dice_and_the_words_of_a_song(site: Site) -> None:
     page.get_by_role("button", name="Put its words").click()
     page.wait_for_function("document.querySelector('#lyrics textarea').value === 'hello old friend'")
     assert page.get_by_label("Style").input_value() == "slow jazz"
-
-
-#: What reaches beyond the window, where the window can be moved to see it.
-STICKING_OUT = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("*")]
-    .filter((e) => e.getBoundingClientRect().right > width).map((e) => `${e.tagName} ${e.id} ${e.className}`)"""
 
 
 @pytest.mark.parametrize("width", [375, 1440])

@@ -1,0 +1,11 @@
+// All modules of the page. Each is one idea, and none needs a build step.
+import "./navigation.js";
+import "./plan.js";
+import "./attention.js";
+import "./connection.js";
+import "./hints.js";
+import "./sing.js";
+import "./compare.js";
+import "./shelf.js";
+import "./evidence.js";
+import "./history.js";
