@@ -7,17 +7,17 @@ alone. Knows nothing about HTTP, pages or judges.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 
 from engine.bank import Shelf
 from engine.errors import EngineClosed, QueueFull
 from engine.finishing import Finisher
 from engine.jobs import ENDED, Job, State
 from engine.loop import DenoisingLoop
+from engine.precedence import Line, find_joining, pick_sung
 from engine.register import Register
 from engine.request import SongRequest
 from engine.settings import EngineSettings
@@ -46,10 +46,10 @@ class Engine:
         self.settings = settings or EngineSettings()
         self.loop = DenoisingLoop(Singer(model, shelf, folded_bytes=self.settings.folded_bytes), self.settings)
         self._register = Register(stored=store is not None)
-        self._queue: deque[Job] = deque()  # to be prepared
-        self._ready: deque[Job] = deque()  # prepared
+        self._queue = Line()  # to be prepared
+        self._ready = Line()  # prepared
         self._running: list[Job] = []  # in the loop, oldest first
-        self._sung: deque[Job] = deque()  # to be decoded
+        self._sung = Line()  # to be decoded
         self._changed = threading.Condition()
         self._accepting, self._closing = True, False
         self._preparers = Workers("preparing", 1, self._take_queued, self._prepare)
@@ -74,13 +74,13 @@ class Engine:
     def singer(self, singer: Singer) -> None:
         self.loop.singer = singer
 
-    def submit(self, request: SongRequest, *, comparison: str | None = None) -> Job:
-        """Queue a song.
+    def submit(self, request: SongRequest, *, comparison: str | None = None, background: bool = False) -> Job:
+        """Queue a song; one of the background waits until nobody else's is there, and is not stored.
 
         Raises:
             QueueFull, EngineClosed: no more songs are taken, now or at all.
         """
-        return self._submit([request], comparison)[0]
+        return self._submit([request], comparison, background)[0]
 
     def submit_together(self, requests: Sequence[SongRequest], *, comparison: str) -> list[Job]:
         """Queue songs to be compared, all of them or none; raises as :meth:`submit` does."""
@@ -114,8 +114,8 @@ class Engine:
 
     @property
     def queued(self) -> int:
-        """Songs that wait."""
-        return self._register.count("queued")
+        """Songs that somebody waits for and that are not being sung yet."""
+        return len(self._register.waiting())
 
     @property
     def running(self) -> int:
@@ -171,16 +171,16 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _submit(self, requests: Sequence[SongRequest], comparison: str | None) -> list[Job]:
+    def _submit(self, requests: Sequence[SongRequest], comparison: str | None, background: bool = False) -> list[Job]:
         jobs = [
-            Job(secrets.token_hex(8), r, self.singer.sampling(r).steps, comparison, place if comparison else None)
-            for place, r in enumerate(requests)
+            Job(token_hex(8), r, self.singer.sampling(r).steps, comparison, at if comparison else None, background)
+            for at, r in enumerate(requests)
         ]
         with self._changed:
             if not self._accepting or self._closing:
                 raise EngineClosed()
             waiting = len(self._register.waiting())
-            if waiting + len(jobs) > self.settings.max_queue:
+            if not background and waiting + len(jobs) > self.settings.max_queue:
                 raise QueueFull(self.settings.max_queue, min(600.0, max(1.0, self._register.pace * len(jobs))))
             for place, job in enumerate(jobs, waiting + 1):
                 self._queue.append(job)
@@ -193,10 +193,9 @@ class Engine:
 
     def _take_queued(self) -> Job | None:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._closing or (self._queue and len(self._ready) < self.settings.prepared_ahead)
-            )
-            return None if self._closing else self._queue.popleft()
+            ahead = self.settings.prepared_ahead
+            self._changed.wait_for(lambda: self._closing or self._queue.find_next(self._ready, ahead))
+            return None if self._closing else self._queue.take()
 
     def _prepare(self, job: Job) -> None:
         if job.unwanted:
@@ -219,7 +218,7 @@ class Engine:
     def _sing(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._running or (self._ready and self._has_room()))
+                self._changed.wait_for(lambda: self._closing or self._running or self._next())
                 if self._closing:
                     return
                 joined = self._join()
@@ -228,14 +227,14 @@ class Engine:
             for job in [job for job in self._running if job.unwanted]:
                 self._leave(job)
                 self._register.end(job, "cancelled", "the song was cancelled")
-            if self._running:
-                self.loop.tick(self._running, self._stepped, self._register.counters.ticked)
+            if sung := pick_sung(self._running, self.settings.song_timeout):
+                self.loop.tick(sung, self._stepped, self._register.counters.ticked)
 
     def _join(self) -> list[Job]:
         """Move what is ready into the loop; the condition is held."""
         joined = []
-        while self._ready and self._has_room():
-            job = self._ready.popleft()
+        while (job := self._next()) is not None:
+            self._ready.remove(job)
             if job.unwanted or not self._register.move(job, "singing"):
                 job.generation = None
             else:
@@ -245,9 +244,9 @@ class Engine:
         self._changed.notify_all()
         return joined
 
-    def _has_room(self) -> bool:
-        """Whether one more song may join: there are not too many in the loop, and decoding keeps up."""
-        return len(self._running) + len(self._sung) < max(1, self.settings.max_songs)
+    def _next(self) -> Job | None:
+        """The song that may join now: there are not too many in the loop, and decoding keeps up."""
+        return find_joining(self._queue, self._ready, self._running, self._sung, max(1, self.settings.max_songs))
 
     def _joined(self, job: Job) -> None:
         assert job.generation is not None
@@ -292,6 +291,6 @@ class Engine:
             self._changed.wait_for(lambda: self._closing or self._sung)
             if self._closing:
                 return None
-            job = self._sung.popleft()
+            job = self._sung.take()
             self._changed.notify_all()
             return job

@@ -12,7 +12,7 @@ from engine.songs import SongStore
 
 
 class Finisher:
-    """Decodes and stores songs; without a store they are kept in their jobs alone."""
+    """Decodes and stores songs; without a store, and those of the background, they are kept in their jobs alone."""
 
     def __init__(self, register: Register, store: SongStore | None, model: str) -> None:
         self._register, self._store, self._model = register, store, model
@@ -21,17 +21,18 @@ class Finisher:
         """End a job whose steps are all taken: done, or failed with what went wrong."""
         generation, job.generation = job.generation, None
         assert generation is not None
+        store = None if job.background else self._store
         try:
             _check_wanted(job)
             song = singer.finish(generation)
             _check_wanted(job)
-            if self._store is not None:
-                self._store.save(job.id, song, self._model, _within(job))
+            if store is not None:
+                store.save(job.id, song, self._model, _within(job))
         except Exception as error:
             self._register.fail(job, error)
         else:
-            if not self._register.end(job, "done", None, song) and self._store is not None:
-                self._store.delete(job.id)  # it timed out while it was being written
+            if not self._register.end(job, "done", None, song) and store is not None:
+                store.delete(job.id)  # it timed out while it was being written
 
 
 def _within(job: Job) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Job:
     """One requested song. Read it from any thread; only the engine writes it.
 
     ``created`` is seconds since 1970; ``comparison`` the id of the comparison it is part of, ``place_in_comparison``
-    its place there, from 0.
+    its place there, from 0. ``background``: sung only while nobody else's songs wait or are sung, and not stored.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Job:
     steps: int
     comparison: str | None = None
     place_in_comparison: int | None = None
+    background: bool = False
     state: State = "queued"
     step: int = 0
     song: Song | None = None

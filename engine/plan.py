@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import RequestError
+from engine.errors import Fault, RequestError
 from engine.genres import GENRES, Voice
 from engine.lyrics import Lyrics
 
@@ -95,15 +95,17 @@ def make_plan(
         RequestError: more syllables or a longer song than the model was made for, or a wrong number of durations.
     """
     if lyrics.syllables > MAX_SYLLABLES:
-        raise RequestError(
+        said = (
             f"the lyrics have {lyrics.syllables} syllables and a song may have at most {MAX_SYLLABLES}: shorten them "
             "or sing them as several songs"
         )
+        raise RequestError.of([Fault("lyrics", said)])
     if durations is not None and len(durations) != lyrics.syllables:
-        raise RequestError(
+        said = (
             f"{len(durations)} durations were given for {lyrics.syllables} syllables: give one for each syllable, in "
             "order"
         )
+        raise RequestError.of([Fault("durations", said)])
     style, rng = GENRES[genre], random.Random(seed)
     unit = FRAME_RATE * 30.0 / bpm
     rhythm = rng.choice(style.rhythms)
@@ -139,10 +141,11 @@ def make_plan(
         word_index += len(line.words)
     frames = at + TAIL_FRAMES
     if frames > MAX_FRAMES:
-        raise RequestError(
+        said = (
             f"the song would last {frames / FRAME_RATE:.1f} s and may last at most {MAX_FRAMES / FRAME_RATE:.0f} s: "
             "shorten the lyrics or raise the tempo"
         )
+        raise RequestError.of([Fault("lyrics", said)])
     return Plan.model_construct(genre=genre, voice=voice, bpm=bpm, frames=frames, notes=tuple(notes))
 
 
@@ -159,10 +162,11 @@ def fit_plan(lyrics: Lyrics, genre: str, voice: Voice, seconds: float, seed: int
     slowest, fastest = BPM_LIMITS
     shortest = make_plan(lyrics, genre, voice, fastest, seed)
     if shortest.frames > frames:
-        raise RequestError(
+        said = (
             f"{lyrics.syllables} syllables do not fit into {seconds:g} s: ask for at least {shortest.seconds:.1f} s, "
             "or leave the duration to the plan"
         )
+        raise RequestError.of([Fault("duration", said)])
     low, high = slowest, fastest
     for _ in range(16):  # bisection: the length falls as the tempo rises
         middle = (low + high) / 2
@@ -245,10 +249,11 @@ def _instrumental(
     genre: str, voice: Voice, bpm: float, unit: float, rhythm: Sequence[float], melody: _Melody, frames: int
 ) -> Plan:
     if not LEAD_FRAMES + TAIL_FRAMES + MIN_NOTE_FRAMES <= frames <= MAX_FRAMES:
-        raise RequestError(
+        said = (
             f"an instrumental may last from {(LEAD_FRAMES + TAIL_FRAMES + MIN_NOTE_FRAMES) / FRAME_RATE:.2f} to "
             f"{MAX_FRAMES / FRAME_RATE:.0f} s, not {frames / FRAME_RATE:g} s"
         )
+        raise RequestError.of([Fault("duration", said)])
     notes: list[Note] = []
     at, end = LEAD_FRAMES, frames - TAIL_FRAMES
     while end - at >= MIN_NOTE_FRAMES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from engine.errors import RequestError
+from engine.errors import Fault, RequestError
 from engine.genres import GENRES, CaptionReading, read_caption
 from engine.lyrics import parse_lyrics
 from engine.plan import Plan, fit_plan, make_plan
@@ -24,10 +24,11 @@ def plan_song(request: SongRequest) -> tuple[Plan, CaptionReading]:
     if request.plan is not None:
         sung = sum(n.slot >= 0 for n in request.plan.notes)
         if sung != lyrics.syllables:
-            raise RequestError(
+            said = (
                 f"the plan has {sung} sung notes and the lyrics {lyrics.syllables} syllables: give one note per "
                 "syllable, or leave the plan out"
             )
+            raise RequestError.of([Fault("plan", said)])
         return request.plan, reading
     seed = request.seed if request.melody_seed is None else request.melody_seed
     if request.duration is not None:

@@ -54,7 +54,7 @@ class Register:
             kept = 0
             for old in reversed(ended):
                 kept += (0 if old.song is None else old.song.nbytes) + old.events.nbytes
-                if self._stored and kept > REMEMBERED_BYTES:
+                if self._stored and not old.background and kept > REMEMBERED_BYTES:
                     old.song = None
                     old.events.drop_frames()
 
@@ -79,9 +79,9 @@ class Register:
             return sum(job.state == state for job in self._jobs.values())
 
     def waiting(self) -> list[Job]:
-        """Jobs that are not being sung yet, oldest first."""
+        """Jobs that somebody waits for and that are not being sung yet, oldest first; none of the background."""
         with self._lock:
-            return [job for job in self._jobs.values() if job.state == "queued"]
+            return [job for job in self._jobs.values() if job.state == "queued" and not job.background]
 
     def move(self, job: Job, state: State) -> bool:
         """Take a job into its next state; False where it has ended meanwhile."""

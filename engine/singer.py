@@ -18,7 +18,7 @@ import torch
 from engine.bank import AdapterBank, Shelf
 from engine.conditioning import Condition, encode_condition
 from engine.denoising import Sampling
-from engine.errors import Cancelled, RequestError, SongError, UnknownAdapter
+from engine.errors import Cancelled, Fault, RequestError, SongError, UnknownAdapter
 from engine.forward import Transformer
 from engine.generation import Generation
 from engine.genres import CaptionReading, read_caption
@@ -231,10 +231,11 @@ class Singer:
         layers, heads = config.num_hidden_layers, config.num_attention_heads
         for layer, head in (request.attention and request.attention.heads) or ():
             if layer >= layers or head >= heads:
-                raise RequestError(
+                said = (
                     f"attention.heads names layer {layer}, head {head}, and the model {self.model.name!r} has layers 0 "
                     f"to {layers - 1} of heads 0 to {heads - 1}: name others, or leave them out"
                 )
+                raise RequestError.of([Fault("attention", said)])
 
     def _lay_out(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, int]:
         there = self.shelf.names() if self.shelf is not None and request.composition else []
@@ -244,15 +245,17 @@ class Singer:
         self._check_heads(request)
         limit = self.model.preset.max_seconds
         if request.duration is not None and request.duration > limit:
-            raise RequestError(
+            said = (
                 f"duration is {request.duration:g} s and the model {self.model.preset.name!r} sings at most "
                 f"{limit:g} s: ask for less, or leave it out"
             )
+            raise RequestError.of([Fault("duration", said)])
         if self.model.planned:
             plan, reading = plan_song(request)
             return plan, reading, plan.frames
         if request.plan is not None or request.durations is not None:
-            raise RequestError(f"the model {self.model.name!r} takes no plan: leave plan and durations out")
+            said = f"the model {self.model.name!r} takes no plan: leave plan and durations out"
+            raise RequestError.of([Fault("plan" if request.plan is not None else "durations", said)])
         seconds = request.duration or UNPLANNED_SECONDS
         return None, read_caption(request.caption), max(MIN_NOTE_FRAMES, round(seconds * self.model.frame_rate))
 

@@ -100,6 +100,11 @@ class SongIndex:
         where, values = _conditions(query)
         return self._ask(lambda db: int(db.execute(f"SELECT count(*) FROM songs {where}", values).fetchone()[0]))
 
+    def adapters(self) -> list[str]:
+        """Names of the adapters that sing in any of the songs."""
+        lists = self._ask(lambda db: [r[0] for r in db.execute("SELECT DISTINCT adapters FROM songs")])
+        return sorted({name for names in lists for name in names.split(",") if name})
+
     def put(self, song_id: str, record: dict[str, Any]) -> None:
         """Take in a song that was written or changed."""
         if (stamp := self._disk.stamp(song_id)) is not None:
@@ -248,6 +253,8 @@ def _conditions(query: SongQuery) -> tuple[str, dict[str, Any]]:
         given.append(("instr(adapters, :adapter)", "adapter", f",{query.adapter},"))
     if query.comparison is not None:
         given.append(("comparison = :comparison", "comparison", query.comparison))
+    if query.compared is not None:
+        given.append(("(comparison IS NOT NULL) = :compared", "compared", query.compared))
     if query.judged is not None:
         given.append(("(wer IS NOT NULL) = :judged", "judged", query.judged))
     if query.max_wer is not None:

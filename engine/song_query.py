@@ -18,7 +18,8 @@ class SongQuery(BaseModel):
     """Songs to list; every field given narrows them down.
 
     ``text`` is part of the caption or the lyrics, in any case. ``adapter`` is the name of one that sings in the song,
-    at whatever weight, or ``base`` for songs without any. ``judged``: whether a word error rate is known. Both
+    at whatever weight, or ``base`` for songs without any. ``compared``: whether it is part of a comparison or cascade,
+    ``comparison``: of which. ``judged``: whether a word error rate is known. Both
     rates are inclusive, and so is ``since``; ``until`` is not.
     """
 
@@ -28,6 +29,7 @@ class SongQuery(BaseModel):
     text: str | None = Field(default=None, max_length=1000)
     adapter: str | None = Field(default=None, pattern="^[a-z0-9-]{1,64}$")
     comparison: str | None = Field(default=None, min_length=1, max_length=64)
+    compared: bool | None = None
     # what the judge heard
     judged: bool | None = None
     max_wer: float | None = Field(default=None, ge=0)

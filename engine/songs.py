@@ -16,18 +16,18 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import soundfile
 
-from adapters.files import flush_folder, write_bytes_atomically, write_text_atomically
+from adapters.files import flush_folder, is_full, write_bytes_atomically, write_text_atomically
 from engine.errors import SongError
 from engine.hidden_folders import clear_abandoned, hidden_folder
 from engine.song_index import SongIndex
 from engine.song_query import SongQuery
+from engine.song_record import as_text, describe_song
+from engine.trash import Trash
 
 if TYPE_CHECKING:
     from engine.song import Song
@@ -56,30 +56,26 @@ class SongStore:
         self._lock = threading.Lock()
         self._index = SongIndex(folder, self)
         clear_abandoned(folder, _HIDDEN)
+        #: Songs that were put aside and can be brought back.
+        self.trash = Trash(folder)
 
     def save(self, song_id: str, song: Song, model: str, extra: dict[str, Any] | None = None) -> Path:
-        """Write a song; returns its folder. ``extra`` are further fields of its JSON.
+        """Write a song; returns its folder. ``extra`` are further fields of its JSON. Where the disk is full, songs
+        that could still be brought back make room.
 
         Raises:
             SongError: the disk is full, the folder cannot be written, or there is a song of that id; nothing is then
                 left behind.
         """
         folder = self._path(song_id)
-        record = {**_describe(song_id, song, model), **(extra or {})}
+        record = {**describe_song(song_id, song, model), **(extra or {})}
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with hidden_folder(self.folder, _HIDDEN) as new:
-                write_bytes_atomically(new / AUDIO, audio_bytes(song.audio, song.sampling_rate, "flac"))
-                if song.attention is not None:
-                    write_bytes_atomically(new / ATTENTION, song.attention.save_bytes())
-                write_text_atomically(new / RECORD, _as_text(record))
-                new.chmod(0o755)
-                flush_folder(new)
-                with self._lock:
-                    if os.path.lexists(folder):
-                        raise SongError(f"there is a song {song_id} already: store it under another id")
-                    new.rename(folder)
-                    self._index.put(song_id, record)
+            try:
+                self._write(folder, song, record)
+            except OSError as error:
+                if not is_full(error) or not self.trash.empty():
+                    raise
+                self._write(folder, song, record)
         except OSError as error:
             raise SongError(
                 f"the song cannot be written to {folder} ({error.strerror or error}): free some space, or choose "
@@ -102,7 +98,7 @@ class SongStore:
             # Written beside the song: a file killed half-way is cleared away there, and a song deleted by another
             # process meanwhile has no folder any more into which this could be moved.
             with hidden_folder(self.folder, _HIDDEN) as new:
-                write_text_atomically(new / RECORD, _as_text(record))
+                write_text_atomically(new / RECORD, as_text(record))
                 try:
                     os.replace(new / RECORD, self._path(song_id) / RECORD)
                 except (FileNotFoundError, NotADirectoryError):
@@ -142,7 +138,7 @@ class SongStore:
         return self._file(song_id, ATTENTION)
 
     def delete(self, song_id: str) -> bool:
-        """Remove a song; False where there was none.
+        """Remove a song for good, also one that was put aside; False where there was none.
 
         Raises:
             SongError: it cannot be removed.
@@ -150,7 +146,7 @@ class SongStore:
         folder, grave = self._path(song_id), self.folder / f"{_HIDDEN}{secrets.token_hex(8)}"
         with self._lock:
             if folder.is_symlink() or not folder.is_dir():
-                return False
+                return self.trash.drop(song_id)
             try:
                 # First out of sight in one step: what is left of it after a crash is cleared away later.
                 folder.rename(grave)
@@ -164,6 +160,42 @@ class SongStore:
             self._index.forget([song_id])
         self._flush()
         shutil.rmtree(grave, ignore_errors=True)
+        return True
+
+    def put_aside(self, song_id: str) -> bool:
+        """Remove a song so that :meth:`restore` can bring it back for a while; False where there was none.
+
+        Where the disk is too full for that it is removed for good.
+
+        Raises:
+            SongError: it cannot be removed.
+        """
+        folder = self._path(song_id)
+        with self._lock:
+            if folder.is_symlink() or not folder.is_dir():
+                return False
+            gone = self.trash.put(song_id)
+            if gone:
+                self._index.forget([song_id])
+        if not gone:
+            return self.delete(song_id)
+        self._flush()
+        return True
+
+    def restore(self, song_id: str) -> bool:
+        """Bring back a song that was put aside; False where it is gone for good.
+
+        Raises:
+            engine.trash.PlaceTaken: something stands in its place.
+            SongError: it cannot be brought back.
+        """
+        self._path(song_id)
+        with self._lock:
+            if not self.trash.restore(song_id):
+                return False
+            if (record := self.record(song_id)) is not None:
+                self._index.put(song_id, record)
+        self._flush()
         return True
 
     def browse(self, query: SongQuery = _EVERY, limit: int = 20, offset: int = 0) -> list[dict[str, Any]]:
@@ -181,6 +213,14 @@ class SongStore:
     def count(self, query: SongQuery = _EVERY) -> int:
         """How many songs there are."""
         return self._index.count(query)
+
+    def adapters(self) -> list[str]:
+        """Names of the adapters that sing in any of them."""
+        return self._index.adapters()
+
+    def unreadable(self) -> list[str]:
+        """Ids of folders among the songs that hold none that can be read."""
+        return sorted(self.ids() - set(self._index.find(_EVERY)))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The JSON of all complete songs, newest first, each read when it is asked for."""
@@ -207,6 +247,21 @@ class SongStore:
             return None
         return f"{found.st_ino}/{found.st_size}/{found.st_mtime_ns}"
 
+    def _write(self, folder: Path, song: Song, record: dict[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with hidden_folder(self.folder, _HIDDEN) as new:
+            write_bytes_atomically(new / AUDIO, audio_bytes(song.audio, song.sampling_rate, "flac"))
+            if song.attention is not None:
+                write_bytes_atomically(new / ATTENTION, song.attention.save_bytes())
+            write_text_atomically(new / RECORD, as_text(record))
+            new.chmod(0o755)
+            flush_folder(new)
+            with self._lock:
+                if os.path.lexists(folder):
+                    raise SongError(f"there is a song {folder.name} already: store it under another id")
+                new.rename(folder)
+                self._index.put(folder.name, record)
+
     def _path(self, song_id: str) -> Path:
         if not SONG_ID.fullmatch(song_id):
             raise SongError(f"{song_id[:40]!r} is no song id: ids are 8 to 32 hexadecimal digits in lower case")
@@ -227,28 +282,6 @@ class SongStore:
             flush_folder(self.folder)
         except OSError as error:  # the change is made; only a power cut within seconds could undo it
             log.warning("the folder %s was not flushed to disk: %s", self.folder, error)
-
-
-def _describe(song_id: str, song: Song, model: str) -> dict[str, Any]:
-    return {
-        "id": song_id,
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "model": model,
-        "request": song.request.as_json(),
-        "plan": None if song.plan is None else song.plan.model_dump(mode="json"),
-        "reading": asdict(song.reading),
-        "sampling": asdict(song.sampling),
-        "adapters": song.adapters,
-        "seconds": round(song.seconds, 3),
-        "sampling_rate": song.sampling_rate,
-        "spent": {k: round(v, 3) for k, v in song.spent.items()},
-        "attention": song.attention is not None,
-        "karaoke": None if song.karaoke is None else song.karaoke.model_dump(mode="json"),
-    }
-
-
-def _as_text(record: dict[str, Any]) -> str:
-    return json.dumps(record, indent=1, ensure_ascii=False)
 
 
 def _is_file(path: Path) -> bool:

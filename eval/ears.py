@@ -100,13 +100,13 @@ class Ears:
         """Have a cell heard by one judge."""
         self._queues[one].put(cell)
 
-    def finish(self) -> None:
-        """Wait until all cells are heard, or something ended it.
+    def finish(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Wait until all cells are heard, something ended it, or ``stopped`` says that it is to end.
 
         Raises:
             Exception: ``fault``.
         """
-        self._end()
+        self._end(stopped)
         if self.fault is not None:
             raise self.fault
 
@@ -115,7 +115,7 @@ class Ears:
         self._stopped.set()
         self._end()
 
-    def _end(self) -> None:
+    def _end(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Tell every copy that no more is to come, and wait for it."""
         for one, waiting in self._queues.items():
             for _ in self.listeners[one]:
@@ -123,6 +123,8 @@ class Ears:
         for thread in self._threads:
             while thread.is_alive():
                 thread.join(0.2)  # so that Ctrl-C is not held up
+                if stopped():
+                    self._stopped.set()
 
     def _work(self, one: Listening, listener: Listener) -> None:
         broken = 0  # songs in a row

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.engine import Engine
 from eval.cells import Cell
 from eval.ears import Ears, Listener
 from eval.grid import Grid
 from eval.ledger import Listening, Todo
-from eval.stage import Stage
+from eval.stage import Manners, Stage
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,18 @@ def evaluate(
     listeners: Mapping[Listening, Sequence[Listener]],
     watcher: Watcher | None = None,
     keep_maps: Callable[[Cell], bool] = lambda cell: True,
+    manners: Manners | None = None,
 ) -> tuple[Failure, ...]:
     """Sing and hear all of ``todo``; ``engine`` may be None where nothing is to be sung.
+
+    Ends early, with what is at hand finished or given up, once ``manners`` say that it is stopped.
 
     Raises:
         GridError, LogError: the disk is full or the folder cannot be written; whatever was finished is safe.
         KeyboardInterrupt: passed on once what was at hand is finished.
     """
-    watcher = watcher or Watcher()
+    watcher, manners = watcher or Watcher(), manners or Manners()
+    stopped = manners.stopped
     failures: list[Failure] = []
     lock = threading.Lock()
 
@@ -72,8 +76,9 @@ def evaluate(
         if todo.sing:
             if engine is None:
                 raise ValueError(f"{len(todo.sing)} songs are to be sung and there is no engine")
-            Stage(engine, grid, keep_maps, lambda: ears.fault is not None).sing(todo.sing, sung, failed)
-        ears.finish()
+            ended = replace(manners, stopped=lambda: ears.fault is not None or stopped())
+            Stage(engine, grid, keep_maps, ended).sing(todo.sing, sung, failed)
+        ears.finish(stopped)
     except BaseException:
         ears.stop()
         raise

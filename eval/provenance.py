@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from adapters.composition import format_composition
 from eval.grid import Grid
 from eval.grid_table import read_manifest
-from eval.judge import Judge
 
 _PACKAGES = (
     "choirmaster", "torch", "diffusers", "transformers", "peft", "faster-whisper", "ctranslate2", "jiwer", "numpy",
@@ -23,8 +22,17 @@ _PACKAGES = (
 _OF_THE_RUN = ("versions", "command", "made")
 
 
+class Described(Protocol):
+    """What is needed of a judge; ``eval.judge.Judge`` has it."""
+
+    @property
+    def title(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
 def describe_evaluation(
-    grid: Grid, judges: Sequence[Judge], prompts: Path, command: str, now: datetime, working: bool
+    grid: Grid, judges: Sequence[Described], prompts: Path, command: str, now: datetime, working: bool
 ) -> dict[str, Any]:
     """What the table of ``grid`` says of itself. ``working``: whether anything is left to be sung or heard."""
     plan = grid.plan

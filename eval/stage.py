@@ -34,6 +34,20 @@ FEWEST = 4
 
 
 @dataclass(frozen=True)
+class Manners:
+    """How singing behaves towards others who use the same engine.
+
+    ``ahead``: songs asked for at once, by default those that the engine sings at once and :data:`AHEAD` more.
+    ``background``: whether songs of others go before, and nothing of these is stored but in the grid. ``stopped``:
+    asked between songs, whether it is to end before all are sung and heard.
+    """
+
+    ahead: int | None = None
+    background: bool = False
+    stopped: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
 class Measures:
     """What the attention maps of one song say."""
 
@@ -83,7 +97,7 @@ def measure_attention(record: AttentionRecord | None, aligned: Sequence[tuple[in
 class Stage:
     """Sings cells of ``grid``, and keeps them.
 
-    ``keep_maps`` says of which cells the maps are kept, beside their measures; ``stopped`` is asked between songs.
+    ``keep_maps`` says of which cells the maps are kept, beside their measures.
     """
 
     def __init__(
@@ -91,9 +105,10 @@ class Stage:
         engine: Engine,
         grid: Grid,
         keep_maps: Callable[[Cell], bool] = lambda cell: True,
-        stopped: Callable[[], bool] = lambda: False,
+        manners: Manners | None = None,
     ) -> None:
-        self.engine, self.grid, self.keep_maps, self.stopped = engine, grid, keep_maps, stopped
+        self.engine, self.grid, self.keep_maps, self.manners = engine, grid, keep_maps, manners or Manners()
+        self.stopped = self.manners.stopped
         self._journal = open_sung(grid.folder)
         self._weights: dict[str, str] = {}  # of the adapters as they were sung with so far
 
@@ -120,7 +135,7 @@ class Stage:
                     except RequestError as error:
                         failed(cell, str(error))
                         continue
-                    waiting.append((cell, self.engine.submit(request)))
+                    waiting.append((cell, self.engine.submit(request, background=self.manners.background)))
         except ChoirmasterError:
             sound = False
             raise
@@ -167,7 +182,8 @@ class Stage:
 
     @property
     def _ahead(self) -> int:
-        return self.engine.settings.max_songs + AHEAD
+        asked = self.manners.ahead
+        return self.engine.settings.max_songs + AHEAD if asked is None else asked
 
     def _await(self, job: Job) -> None:
         """Wait for a job, unless all is stopped."""

@@ -83,23 +83,36 @@ class Judging:
         """The events of a song sung lately, as long as anybody holds them."""
         return self._logs.get(song_id)
 
-    def remove(self, song_id: str) -> bool:
-        """Delete a stored song with its verdict; False where there was none.
+    def remove(self, song_id: str, for_good: bool = True) -> bool:
+        """Delete a stored song with its verdict, or only put it aside; False where there was none.
 
         Raises:
             SongError: it cannot be deleted, and is there with its verdict as before.
         """
-        gone = self.store.delete(song_id)
+        gone = self.store.delete(song_id) if for_good else self.store.put_aside(song_id)
         with self._lock:
             heard = song_id not in self._waiting and song_id not in self._writing
             self._waiting.discard(song_id)
             self._writing.discard(song_id)
-            self._verdicts.pop(song_id, None)
+            if for_good:
+                self._verdicts.pop(song_id, None)
             events = self._logs.pop(song_id, None)
         if events is not None and not heard:
             events.append("judged", REMOVED)
         self.changed()
         return gone
+
+    def restore(self, song_id: str) -> bool:
+        """Bring back a song that was put aside, with what was heard in it; False where it is gone for good.
+
+        Raises:
+            engine.trash.PlaceTaken: something stands in its place.
+            SongError: it cannot be brought back.
+        """
+        back = self.store.restore(song_id)
+        if back:
+            self.changed()
+        return back
 
     def wait(self, ends: float) -> bool:
         """Wait until every verdict has arrived, or until ``time.monotonic()`` is past ``ends``."""
