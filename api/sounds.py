@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
+from api.attention_json import AttentionMaps, pack_record
+from api.attention_png import NothingToDraw, draw_record
 from api.downloads import Download
 from api.problems import Problem
 from api.schema import errors
 from api.songs import SongId, no_song
+from engine.attention_maps import RecordError, load_record
 from engine.errors import SongError
 from engine.karaoke import Karaoke
 from engine.transcoding import transcoded
@@ -23,6 +28,8 @@ from ui.standings import Standing
 
 #: Songs made into other formats at once; who waits for that holds up nobody else.
 TRANSCODINGS = 4
+#: Maps read and drawn at once: each may take some hundred megabytes for a moment.
+READINGS = 2
 CONTENT_TYPES = {"flac": "audio/flac", "wav": "audio/wav", "mp3": "audio/mpeg", "ogg": "audio/ogg"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
@@ -30,7 +37,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 def sound_routes(songs: Songs) -> APIRouter:
     """The routes of the files of songs."""
     router = APIRouter(tags=["songs"])
-    transcodings = CapacityLimiter(TRANSCODINGS)
+    transcodings, readings = CapacityLimiter(TRANSCODINGS), CapacityLimiter(READINGS)
 
     def need(song_id: str, found: Path | None, what: str, missing: str) -> Path:
         """The file, or an answer that says why there is none."""
@@ -73,16 +80,41 @@ def sound_routes(songs: Songs) -> APIRouter:
         summary="Fetch attention maps",
         response_class=Response,
         responses={
-            200: {"description": "The maps, as numpy's npz.", "content": {"application/zip": _BINARY}},
+            200: {
+                "description": "The maps, as numpy's npz, as JSON with packed numbers, or as a picture.",
+                "model": AttentionMaps,
+                "content": {"application/zip": _BINARY, "image/png": _BINARY},
+            },
             206: {"description": "The part asked for.", "content": {"application/zip": _BINARY}},
             **errors(404, 409, 416, 422),
         },
     )
-    def maps(song_id: SongId) -> Response:
+    async def maps(
+        request: Request,
+        song_id: SongId,
+        format: Annotated[
+            Literal["npz", "json", "png"],
+            Query(description="npz as it is stored, json to be drawn by a page, png drawn already."),
+        ] = "npz",
+    ) -> Response:
         """Which lyric token each moment of the song looked at, head by head."""
         missing = 'ask for one with "attention": {}'
-        path = need(song_id, songs.attention(song_id), "attention maps", missing)
-        return Download(path, f"choirmaster-{song_id}.npz", "application/zip")
+        path = await run_in_threadpool(lambda: need(song_id, songs.attention(song_id), "attention maps", missing))
+        if format == "npz":
+            return Download(path, f"choirmaster-{song_id}.npz", "application/zip")
+        make = _as_json if format == "json" else _as_picture
+        try:
+            content = await to_thread.run_sync(make, path, songs.engine.model.aligned_heads, limiter=readings)
+        except FileNotFoundError:
+            raise no_song(song_id) from None  # removed meanwhile
+        except RecordError:
+            said = f"the attention maps of the song {song_id} were changed on the disk and cannot be read"
+            raise Problem(409, f"{said}: sing it again") from None
+        except NothingToDraw as error:
+            raise Problem(404, f"the song {song_id} has no picture: {error}") from None
+        headers = {"Content-Length": str(len(content))}
+        kind = "application/json" if format == "json" else "image/png"
+        return Response(b"" if request.method == "HEAD" else content, headers=headers, media_type=kind)
 
     @router.get(
         "/v1/songs/{song_id}/karaoke",
@@ -128,6 +160,14 @@ def sound_routes(songs: Songs) -> APIRouter:
         return PlainTextResponse(found.to_lrc() if format == "lrc" else found.to_enhanced_lrc())
 
     return router
+
+
+def _as_json(path: Path, alignment_heads: Collection[tuple[int, int]]) -> bytes:
+    return json.dumps(pack_record(load_record(path.read_bytes()), alignment_heads)).encode()
+
+
+def _as_picture(path: Path, alignment_heads: Collection[tuple[int, int]]) -> bytes:
+    return draw_record(load_record(path.read_bytes()), alignment_heads)
 
 
 def _not_done(standing: Standing, what: str) -> str:

@@ -1,1 +1,238 @@
-// Of the page: attention.
+// <attention-map data-song="ID" data-live="1" data-audio="#player audio">: the attention of one song, while it is sung
+// and after. `data-src` instead of a song: any address of the same JSON.
+import "./attention-compare.js";
+import { oneSided } from "./attention-colours.js";
+import { largest, mean, nameChoice } from "./attention-data.js";
+import { drawBar, percent } from "./attention-draw.js";
+import { addressOf, askAligned, askSong, follow, keptMaps, loadMaps, sentence } from "./attention-follow.js";
+import { Heads } from "./attention-heads.js";
+import { Picture, lookOf, make, watchLook } from "./attention-picture.js";
+import { hintMark, listen, makeSwitches, settings } from "./attention-settings.js";
+import { Sound } from "./attention-sound.js";
+import { fillTable, summarise } from "./attention-words.js";
+
+class AttentionMap extends HTMLElement {
+  static observedAttributes = ["data-song", "data-src", "data-live"];
+
+  connectedCallback() {
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    Object.assign(this, { maps: null, choice: "aligned", step: 0, following: true, over: false, reduced: null });
+    this.sound = new Sound(() => this.dataset.audio, () => this.picture.follow(), signal);
+    this.#build(signal);
+    listen(() => this.#draw(), signal);
+    watchLook(this, () => this.#draw(), signal);
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    this.ending.abort();
+    this.loading?.abort();
+    cancelAnimationFrame(this.drawing);
+    this.picture.close();
+    this.heads.close();
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (!this.isConnected || !this.picture || before === after) return;
+    // A song that is followed to its end needs not be told that it is done.
+    if (name === "data-live" && after !== "1" && (this.maps || !this.over) && this.dataset.song === this.begunFor) return;
+    queueMicrotask(() => this.isConnected && this.#begin());
+  }
+
+  // What is drawn: [bins, rows] of the large map, what it leaves out, and the words of its rows.
+  values() {
+    if (!this.reduced) return null;
+    const { values, discarded, bins, rows } = this.reduced;
+    return { data: values, shape: [bins, rows], discarded, words: this.rows.map((row) => row.text), step: this.step };
+  }
+
+  // The pixels of the large map without its labels: { data, width, height }.
+  pixels() {
+    const { plot, canvas } = this.picture;
+    return plot ? canvas.getContext("2d").getImageData(plot.left, plot.top, plot.width, plot.height) : null;
+  }
+
+  #build(signal) {
+    this.picture = new Picture({ seek: (time) => this.sound.seek(time), now: () => this.sound.now() });
+    this.heads = new Heads((choice) => this.#choose(this.choice === choice ? "aligned" : choice));
+    const title = make("h3");
+    this.which = make("small");
+    title.append("Attention", hintMark("attention"), this.which);
+    this.said = make("p", "am-said", { role: "status" });
+    this.left = make("p", "am-left");
+    this.choices = make("select");
+    this.choices.addEventListener("change", () => this.#choose(this.choices.value));
+    const chosen = make("label", "am-choice");
+    chosen.append("Shown ", this.choices);
+    const choosing = make("span", "am-switch");
+    choosing.append(chosen, hintMark("heads"));
+    this.slider = make("input", "", { type: "range", min: "0", value: "0" });
+    this.slider.addEventListener("input", () => this.#goTo(this.maps.steps[Number(this.slider.value)]));
+    this.stepped = make("output");
+    this.steps = make("div", "am-steps");
+    const stepping = make("label");
+    stepping.append("Step ", this.slider, this.stepped);
+    this.steps.append(stepping, hintMark("step"));
+    this.bar = make("canvas", "am-bar", { role: "img" });
+    const bar = make("div", "am-colours");
+    bar.append(this.bar, hintMark("colours"));
+    this.table = make("details", "am-words");
+    this.table.append(Object.assign(make("summary"), { textContent: "When each word was looked at most" }), make("div"));
+    this.table.addEventListener("toggle", () => this.#fillTable());
+    this.body = make("div", "am-body");
+    this.body.append(makeSwitches(signal), choosing, this.left, this.picture.element, bar, this.steps, this.heads.element, this.table);
+    this.body.hidden = true;
+    this.replaceChildren(title, this.said, this.body);
+  }
+
+  async #begin() {
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    const { song, src, live } = this.dataset;
+    Object.assign(this, { maps: null, step: 0, over: false, following: true, begunFor: song });
+    this.body.hidden = true;
+    this.which.textContent = "";
+    if (!song && !src) return this.#say("");
+    const known = keptMaps(addressOf(this.dataset));
+    if (known) return this.#open(known);
+    if (live === "1" && song) return this.#follow(song, signal);
+    this.#say("Fetching the attention maps …");
+    return this.#load(signal);
+  }
+
+  async #load(signal) {
+    try {
+      if (this.dataset.song && !this.dataset.src) {
+        const { state, keeps } = await askSong(this.dataset.song, signal);
+        if (keeps === "none") return this.#say("This song keeps no attention maps: it was asked for without them.");
+        if (state === "failed" || state === "cancelled") return this.#say(`The song was ${state === "failed" ? "not sung to its end" : "cancelled"} and kept no maps.`);
+        if (state !== "done") return this.#follow(this.dataset.song, signal);
+      }
+      this.#open(await loadMaps(addressOf(this.dataset), signal));
+    } catch (error) {
+      if (!signal.aborted) this.#say(sentence(error.message), true);
+    }
+  }
+
+  #open(maps) {
+    this.#say("");
+    const step = this.step;
+    Object.assign(this, { maps, over: true });
+    this.step = maps.frames.has(step) && !this.following ? step : maps.steps.at(-1);
+    if (maps.steps.length === 1) this.#say(`Only the map of step ${this.step} was kept, the last one.`);
+    this.#draw();
+  }
+
+  async #follow(song, signal) {
+    this.#say("Waiting for the song to begin …");
+    let keeps = "all";
+    try {
+      [{ keeps }, this.aligned] = await Promise.all([askSong(song, signal), askAligned(signal)]);
+    } catch {
+      if (signal.aborted) return;
+    }
+    if (keeps === "none") return this.#say("This song keeps no attention maps: it was asked for without them.");
+    const told = {
+      begun: (maps) => {
+        maps.align(this.aligned || []);
+        this.#say(keeps === "last" ? "Only the last step is watched: its map comes with it." : "Waiting for the first step …");
+        if (!maps.words.length) this.#say("This song has no words that attention could be on.");
+        this.maps = maps;
+      },
+      stepped: (step, steps, hasMap) => {
+        this.which.textContent = `step ${step} of ${steps}`;
+        if (!hasMap || !this.maps.words.length) return;
+        if (keeps !== "last") this.#say("");
+        if (this.following) this.step = step;
+        this.#draw();
+      },
+      decoding: () => this.#say("All steps are done; the sound is being made …"),
+      ended: (kind, error) => this.#end(kind, error, signal),
+    };
+    follow(song, told, signal);
+  }
+
+  #end(kind, error, signal) {
+    this.over = true;
+    if (kind === "done") return this.#load(signal);
+    const seen = this.maps?.frames.size ? " What was seen of it until then is below." : "";
+    if (kind === "cancelled") this.#say(`The song was cancelled.${seen}`);
+    else if (kind === "failed") this.#say(`The song failed. ${error ? sentence(error) : ""}${seen}`, true);
+    else this.#say(`The server knows this song no more.${seen}`, true);
+    this.#draw();
+    return undefined;
+  }
+
+  #say(text, alarming = false) {
+    this.said.textContent = text;
+    this.said.setAttribute("role", alarming ? "alert" : "status");
+  }
+
+  #choose(choice) {
+    this.choice = choice;
+    this.#draw();
+  }
+
+  #goTo(step) {
+    this.step = step;
+    this.following = step === this.maps.steps.at(-1);
+    this.#draw();
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.drawing);
+    this.drawing = requestAnimationFrame(() => this.maps?.frames.size && this.maps.words.length && this.#paint());
+  }
+
+  #paint() {
+    const { maps, choice } = this;
+    if (!maps.frames.has(this.step)) this.step = maps.steps.at(-1);
+    this.body.hidden = false;
+    const { sinks, renormalise, logarithmic, shared } = settings();
+    const { rows, hidden } = maps.shown(choice, sinks);
+    const heads = maps.chosen(choice);
+    const reduced = maps.reduce(this.step, heads, rows, renormalise);
+    Object.assign(this, { reduced, rows, hidden });
+    const top = shared ? maps.peak(rows, renormalise) : 0;
+    const coloursFor = (values) => oneSided(shared ? top : largest(values), logarithmic);
+    const colours = coloursFor(reduced.values);
+    const left = mean(reduced.discarded);
+    const name = nameChoice(maps, choice);
+    this.which.textContent = `step ${this.step} of ${maps.total}, ${name}`;
+    const label = summarise({ name, step: this.step, total: maps.total, rows, left, renormalise, reduced, edges: maps.edges });
+    this.picture.show({ ...reduced, rows, edges: maps.edges, colours, label, write: percent });
+    const told = hidden.length ? `, and the sink ${hidden.map((text) => `“${text}”`).join(", ")}` : "";
+    const number = Object.assign(make("b"), { textContent: percent(left) });
+    this.left.replaceChildren("Left out: ", number, " of all attention", hintMark("discarded"), told);
+    this.#offer();
+    const width = Math.min(420, this.picture.width - 30);
+    drawBar(this.bar, { width: Math.max(120, width), colours, look: lookOf(this), write: percent });
+    this.bar.setAttribute("aria-label", `Colours from ${colours.logarithmic ? "a thousandth of the top" : "0 %"} to ${percent(colours.most)}${renormalise ? " of the attention on the words shown" : " of all attention"}`);
+    this.heads.show({ maps, step: this.step, rows, renormalise, choice, coloursFor });
+    this.#fillTable();
+    this.dispatchEvent(new CustomEvent("attention-drawn", { detail: { step: this.step } }));
+  }
+
+  #offer() {
+    const { maps } = this;
+    const names = [...(maps.aligned.length ? ["aligned"] : []), ...(maps.aligned.length < maps.heads.length ? ["all"] : []), ...maps.heads.map(String)];
+    if (this.choices.childElementCount !== names.length || this.choices.lastChild?.value !== names.at(-1)) {
+      this.choices.replaceChildren(...names.map((name) => new Option(nameChoice(maps, name), name)));
+    }
+    this.choices.value = names.includes(this.choice) ? this.choice : names[0];
+    const { steps } = maps;
+    this.steps.hidden = !this.over || steps.length < 2;
+    this.slider.max = String(steps.length - 1);
+    this.slider.value = String(steps.indexOf(this.step));
+    this.stepped.textContent = `${this.step} of ${maps.total}`;
+    this.slider.setAttribute("aria-valuetext", `step ${this.step} of ${maps.total}`);
+  }
+
+  #fillTable() {
+    if (this.table.open && this.reduced) fillTable(this.table.lastChild, this.reduced, this.rows, this.maps.edges);
+  }
+}
+
+customElements.define("attention-map", AttentionMap);

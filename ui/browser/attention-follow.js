@@ -1,0 +1,85 @@
+// Where maps come from: a song that is done, any address of the same JSON, or a song while it is sung.
+import { Maps } from "./attention-data.js";
+
+// What is to be said to whoever looks. `passing`: the song may still get maps.
+export class Told extends Error {
+  constructor(said, status = 0) {
+    super(said);
+    this.status = status;
+  }
+}
+
+const MOST_KEPT = 4;
+const kept = new Map(); // address -> Maps, so that a page that is drawn anew shows them at once
+
+export const addressOf = ({ song, src }) => src || `/v1/songs/${encodeURIComponent(song)}/attention?format=json`;
+export const keptMaps = (address) => kept.get(address);
+
+const ask = async (address, signal) => {
+  let answer;
+  try {
+    answer = await fetch(address, { signal, headers: { Accept: "application/json" } });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Told("The server cannot be reached.");
+  }
+  if (!answer.ok) {
+    const problem = await answer.json().catch(() => ({}));
+    throw new Told(problem.detail ? sentence(problem.detail) : `The server answered ${answer.status}.`, answer.status);
+  }
+  return answer.json();
+};
+
+// The maps at an address. Throws Told where there are none.
+export const loadMaps = async (address, signal) => {
+  if (kept.has(address)) return kept.get(address);
+  const maps = Maps.stored(await ask(address, signal));
+  if (!maps.words.length) throw new Told("This song has no words that attention could be on.");
+  if (!maps.frames.size) throw new Told("No attention maps were kept of this song.");
+  kept.set(address, maps);
+  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  return maps;
+};
+
+// The state of a song, and which maps it keeps: "none", "last" or "all".
+export const askSong = async (song, signal) => {
+  const standing = await ask(`/v1/songs/${encodeURIComponent(song)}`, signal);
+  const wish = standing.request ? standing.request.attention : undefined;
+  return { state: standing.state, keeps: wish === null ? "none" : (wish && wish.steps) || "last" };
+};
+
+// Layer and head of those that follow the words, in the model that sings here.
+let aligned = null;
+export const askAligned = async (signal) => (aligned ||= (await ask("/v1/presets", signal)).alignment_heads);
+
+// Follow a song while it is sung. `begun(maps)`; `stepped(step, steps, hasMap)`; `ended(kind, error)`, once.
+export const follow = (song, { begun, stepped, decoding, ended }, signal) => {
+  const source = new EventSource(`/v1/songs/${encodeURIComponent(song)}/events?attention=true`);
+  let maps = null;
+  const end = (kind, error = "") => {
+    source.close();
+    if (!signal.aborted) ended(kind, error);
+  };
+  const hear = (kind, heard) =>
+    source.addEventListener(kind, (event) => {
+      if (!signal.aborted && event.data) heard(JSON.parse(event.data));
+    });
+  signal.addEventListener("abort", () => source.close());
+  hear("singing", (data) => {
+    if (maps) return; // told again after a connection was lost
+    maps = new Maps(data);
+    begun(maps);
+  });
+  hear("step", (data) => {
+    const packed = data.attention;
+    const isNew = Boolean(maps && packed && packed.shape[2] === maps.tokens.length && maps.add(data.step, packed));
+    stepped(data.step, data.steps, isNew);
+  });
+  hear("decoding", () => decoding());
+  hear("done", () => end("done"));
+  for (const kind of ["failed", "cancelled"]) hear(kind, (data) => end(kind, data.error || ""));
+  // The browser asks again by itself, and gives up only where the server knows no such song.
+  source.addEventListener("error", () => source.readyState === EventSource.CLOSED && end("lost"));
+};
+
+export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -1,0 +1,84 @@
+// A small picture of every head, as a button that shows it large.
+import { paint } from "./attention-draw.js";
+import { make } from "./attention-picture.js";
+
+const AT_ONCE = 16; // small pictures drawn before the page gets its turn
+const [ACROSS, DOWN] = [96, 56]; // pixels of a small picture
+const MANY = 32; // heads that are not shown unasked
+const MOST_COLUMNS = 8;
+
+export class Heads {
+  // `pick(choice)`: called with "layer,head".
+  constructor(pick) {
+    Object.assign(this, { pick, maps: null, names: "", drawing: 0, wanted: null });
+    this.element = make("details", "am-heads");
+    this.summary = make("summary");
+    this.grid = make("div", "am-grid", { role: "group", "aria-label": "Heads" });
+    this.note = make("p", "faint");
+    this.element.append(this.summary, this.grid, this.note);
+    this.element.addEventListener("toggle", () => this.element.open && this.wanted && this.show(this.wanted));
+  }
+
+  // `view`: maps, step, rows, renormalise, choice, and `coloursFor(values)`.
+  show(view) {
+    this.wanted = view;
+    const { maps, choice } = view;
+    const names = maps.heads.map(String);
+    if (names.join(" ") !== this.names) this.#lay(maps, names);
+    const shown = new Set(maps.chosen(choice));
+    this.buttons.forEach((button, at) => {
+      button.setAttribute("aria-pressed", String(names[at] === choice));
+      button.classList.toggle("in", shown.has(at));
+    });
+    cancelAnimationFrame(this.drawing);
+    if (this.element.open) this.#draw(view, 0);
+  }
+
+  #lay(maps, names) {
+    this.names = names.join(" ");
+    const aligned = new Set(maps.aligned);
+    this.buttons = maps.heads.map(([layer, head], at) => {
+      const button = make("button", "am-head", { type: "button", "aria-pressed": "false" });
+      const canvas = make("canvas", "", { "aria-hidden": "true", width: ACROSS, height: DOWN });
+      const name = make("span");
+      name.textContent = `layer\u00a0${layer} head\u00a0${head}`;
+      button.append(canvas, name);
+      if (aligned.has(at)) {
+        button.classList.add("aligned");
+        const said = make("span", "sr");
+        said.textContent = ", follows the words";
+        name.append(said);
+      }
+      button.addEventListener("click", () => this.pick(names[at]));
+      return button;
+    });
+    this.grid.replaceChildren(...this.buttons);
+    const layers = new Set(maps.heads.map(([layer]) => layer)).size;
+    const whole = maps.heads.length % layers === 0 && maps.heads.length / layers;
+    const columns = whole > 1 && whole <= MOST_COLUMNS && maps.heads.length > whole ? whole : 0;
+    this.grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 130px))` : "";
+    this.element.open = maps.heads.length <= MANY;
+    const all = maps.aligned.length < maps.heads.length;
+    this.summary.textContent = all ? `All ${maps.heads.length} heads that were watched` : `The ${maps.heads.length} heads that follow the words`;
+    this.note.textContent = all
+      ? "Press a head to see it large, again to go back. Framed: heads that follow the words."
+      : "Press a head to see it large, again to go back. Only these were watched: choose “watch all heads” before singing to see the others.";
+  }
+
+  // Some at once, so that hundreds of heads do not hold up the page.
+  #draw(view, from) {
+    const { maps, step, rows, renormalise, coloursFor } = view;
+    const until = Math.min(this.buttons.length, from + AT_ONCE);
+    for (let at = from; at < until; at++) {
+      const { values } = maps.reduce(step, [at], rows, renormalise);
+      const context = this.buttons[at].firstChild.getContext("2d", { willReadFrequently: true });
+      const box = { left: 0, top: 0, width: ACROSS, height: DOWN };
+      paint(context, { values, rows: rows.length, edges: maps.edges, colours: coloursFor(values) }, box);
+    }
+    if (until < this.buttons.length) this.drawing = requestAnimationFrame(() => this.#draw(view, until));
+  }
+
+  close() {
+    cancelAnimationFrame(this.drawing);
+  }
+}
