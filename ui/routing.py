@@ -99,7 +99,8 @@ class ShelfPrints:
 class Routing:
     """Asks a router. ``load`` brings it, from a thread of its own; without it there is none, for ``reason``.
 
-    ``tested``: where the findings of its test lie, once there are any.
+    ``tested``: where the findings of its test lie, once there are any. Another router may take its place for a while;
+    ``used`` is then what that one is called.
     """
 
     def __init__(
@@ -114,7 +115,10 @@ class Routing:
         self._prints = None if shelf is None else ShelfPrints(shelf)
         self.state: RoutingState = "off" if load is None else "loading"
         self.reason: str | None = reason if load is None else LOADING
+        self.used: str | None = None
         self._router: Routes | None = None
+        self._own: tuple[Routes | None, RoutingState, str | None] = (None, self.state, self.reason)
+        self._changing = threading.Lock()
         self._asking = threading.Lock()  # a fast tokenizer cannot be used from two threads at once
         self._rendering = threading.Lock()
         self._report: tuple[object, str] | None = None
@@ -132,6 +136,27 @@ class Routing:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
+    def use(self, router: Routes, name: str, model: Path, shelf: AdapterStore | None = None) -> None:
+        """Ask another router from now on, once it is known to answer; whatever was there waits for :meth:`restore`.
+
+        Raises:
+            RouterError: it was fitted to another song model, or its sentence model cannot be had.
+        """
+        router.check(fingerprint_model(model))
+        router.route(RouterPrompt(caption="folk"))
+        with self._changing:
+            if self.used is None:
+                self._own = self._router, self.state, self.reason
+            if self._prints is None and shelf is not None:
+                self._prints = ShelfPrints(shelf)
+            self._router, self.used, self.state, self.reason = router, name, "ready", None
+
+    def restore(self) -> None:
+        """Ask the router again that this one was made with; no effect where that is the one being asked."""
+        with self._changing:
+            if self.used is not None:
+                self.used, (self._router, self.state, self.reason) = None, self._own
+
     def decide(self, prompt: RouterPrompt) -> Decision:
         """What to sing a prompt with.
 
@@ -146,6 +171,15 @@ class Routing:
         except RouterError as error:  # such as a shelf that holds nothing it was fitted with
             raise NoRouter(str(error)) from error
 
+    def known(self) -> list[Findings]:
+        """What the router knows, as data: of its test, where there is one, and of its fit.
+
+        Raises:
+            NoRouter: there is none, or it is still being loaded.
+        """
+        fit = self._ready().findings
+        return [*self._read_test(), fit]
+
     def report(self) -> str:
         """What the router knows, as a page of HTML: of its test, where there is one, and of its fit.
 
@@ -154,7 +188,7 @@ class Routing:
         """
         fit = self._ready().findings
         with self._rendering:
-            stamp = self._stamp()
+            stamp = self.used, self._stamp()
             if self._report is None or self._report[0] != stamp:
                 from router.report.page import render_report
 
@@ -167,13 +201,15 @@ class Routing:
         return "none" if self.state == "off" else "loading in the background"
 
     def describe(self) -> dict[str, str | None]:
-        """State, and why nobody can be asked where that is so."""
-        return {"state": self.state, "reason": self.reason}
+        """State, why nobody can be asked where that is so, and what the router is called that took the place of its
+        own."""
+        return {"state": self.state, "reason": self.reason, "used": self.used}
 
     def _ready(self) -> Routes:
-        if self._router is None or self.state != "ready":
-            raise NoRouter(str(self.reason), self.state == "loading")
-        return self._router
+        with self._changing:
+            if self._router is None or self.state != "ready":
+                raise NoRouter(str(self.reason), self.state == "loading")
+            return self._router
 
     def _stamp(self) -> object:
         """Something that is another once the file of the test has changed."""
@@ -184,7 +220,7 @@ class Routing:
         return None
 
     def _read_test(self) -> list[Findings]:
-        if self._tested is None:
+        if self._tested is None or self.used is not None:  # the test is of its own router
             return []
         try:
             found = read_findings(json.loads(self._tested.read_bytes()))
@@ -212,15 +248,23 @@ class Routing:
                 if self._prints is not None:
                     self._prints.read()
         except ChoirmasterError as error:
-            self.state, self.reason = "unavailable", str(error)
+            self._settle(None, "unavailable", str(error))
         except Exception as error:  # songs are sung without a router all the same
             log.exception("the router does not load")
-            self.state = "unavailable"
-            self.reason = f"the router does not load ({type(error).__name__}): the server's log has the details"
+            said = f"the router does not load ({type(error).__name__}): the server's log has the details"
+            self._settle(None, "unavailable", said)
         else:
-            self._router, self.state, self.reason = router, "ready", None
-        if self.reason:
-            log.warning("no router: %s", self.reason)
+            self._settle(router, "ready", None)
+
+    def _settle(self, router: Routes | None, state: RoutingState, reason: str | None) -> None:
+        """What became of its own router, which another one may stand in for."""
+        with self._changing:
+            if self.used is None:
+                self._router, self.state, self.reason = router, state, reason
+            else:
+                self._own = router, state, reason
+        if reason:
+            log.warning("no router: %s", reason)
 
 
 def prompt_of(request: SongRequest) -> RouterPrompt:

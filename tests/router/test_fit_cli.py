@@ -12,7 +12,7 @@ import pytest
 
 from router.errors import RouterError
 from router.feedback import FeedbackLog, Vote
-from router.fit_cli import parse_controls, pick_judge
+from router.fit_table import parse_controls, pick_judge
 from router.prompt import RouterPrompt
 from router.router import Router
 from tests.router.planted_router import ADAPTERS, JUDGE, MODEL, SECOND, Words, plant_table
