@@ -16,6 +16,7 @@ from bench.engine_cli import engine
 from bench.fitting_cli import fitting
 from bench.grid_cli import grid
 from bench.load_cli import load
+from bench.page_cli import page
 from bench.routing_cli import routing
 
 app = typer.Typer(name="bench", add_completion=False, help="Time things beside a peer in the same run.")
@@ -24,6 +25,7 @@ app.command("load")(load)
 app.command("grid")(grid)
 app.command("routing")(routing)
 app.command("fitting")(fitting)
+app.command("page")(page)
 
 Seconds = Annotated[float, typer.Option(min=4, max=24, help="Length of the songs.")]
 Model = Annotated[str | None, typer.Option(help="Folder or hub id of a song model; by default the embedded one.")]
@@ -31,7 +33,7 @@ Model = Annotated[str | None, typer.Option(help="Folder or hub id of a song mode
 
 @app.callback(invoke_without_command=True)
 def bench(context: typer.Context) -> None:
-    """Time songs, training, routing, the engine or a whole server; without a word, songs."""
+    """Time songs, training, routing, the engine, the page or a whole server; without a word, songs."""
     if context.invoked_subcommand is None:
         singing()
 
