@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from api.export_jobs import ExportJobs
     from api.guard import Access
+    from api.serving import LongWork
     from ui.songs import Songs
 
 
@@ -119,9 +121,12 @@ def serve(
             from engine.song_model import load_song_model
             from engine.songs import SongStore
             from eval.judge import Judge
+            from ui.evaluations import Evaluations
             from ui.listening import Listener
+            from ui.refits import Refits
             from ui.routing import Routing, open_routing
             from ui.songs import Songs
+            from ui.sources import Sources
             from ui.voting import Voting
 
             transformers_logging.disable_progress_bar()
@@ -139,7 +144,19 @@ def serve(
             )  # reads the dictionary before anybody waits for it
             exports = ExportJobs(store.folder / "exports", adapters, model)
             voting = Voting(songs, adapters, lambda: fingerprint_model(Path(model)))
-            app = build_app(songs, access=access, shelf=adapters, exports=exports, voting=voting)
+            sources = Sources(songs, Path(model))
+            evaluations = Evaluations(songs, adapters, Path(model))
+            refits = Refits(songs, sources, adapters, Path(model))
+            app = build_app(
+                songs,
+                access=access,
+                shelf=adapters,
+                exports=exports,
+                voting=voting,
+                sources=sources,
+                evaluations=evaluations,
+                refits=refits,
+            )
         table = Table.grid(padding=(0, 2))
         shown_host = "localhost" if name in ("127.0.0.1", "0.0.0.0", "::", "::1") else name
         table.add_row("[bold]page[/]", f"[bold cyan]http://{shown_host}:{number}/[/]")
@@ -151,13 +168,15 @@ def serve(
         if access.key is not None:
             table.add_row("key", "needed; open the page once with ?key=KEY")
         console.print(table)
-        _run(app, songs, exports, opened, drain)
+        _run(app, songs, exports, opened, drain, (evaluations, refits))
 
 
-def _run(app: FastAPI, songs: Songs, exports: ExportJobs, opened: socket.socket, drain: float) -> None:
+def _run(
+    app: FastAPI, songs: Songs, exports: ExportJobs, opened: socket.socket, drain: float, works: Sequence[LongWork]
+) -> None:
     from api.serving import serve_app
 
-    serve_app(app, songs, exports, opened, drain)
+    serve_app(app, songs, exports, opened, drain, works)
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import logging
 import os
 import shutil
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
@@ -21,20 +21,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from adapters.base import Base
 from adapters.card import AdapterCard, BaseCard, check_name
 from adapters.errors import AdapterError, NoSuchAdapter
-from adapters.importing import CARD, PEFT_CONFIG, PEFT_WEIGHTS, Imported, import_adapter
-from adapters.json_file import MAX_JSON
-from adapters.safetensors_file import MAX_FILE, PICKLES
+from adapters.importing import CARD, Imported, import_adapter
 from adapters.store import AdapterStore
+from api.adapter_form import field_of, form_document, form_parts, refuse_pickles
+from api.blame import blame
 from api.problems import Problem
 from api.schema import errors
 from api.shelf_faults import disk_problem, explain, shelf_problem
-from api.uploads import Form, Part, receive_form
+from api.uploads import Form, receive_form
 from engine.hidden_folders import claim_folder, clear_abandoned
 
 #: Uploads that are received at once; each may take ``MAX_FILE`` of the disk.
 MAX_UPLOADS = 16
 RETRY_AFTER = 10
-_MAX_TEXT = 16_384
 #: Begins the names of folders of uploads.
 _HIDDEN = ".upload-"
 
@@ -172,7 +171,7 @@ def adapter_routes(shelf: AdapterStore, base: Base, base_name: str, work: Path) 
         description="Reads what `choirmaster adapters import` reads: LoRA of PEFT, diffusers, ComfyUI, LyCORIS and "
         "ACE-Step's trainer, and LoKr, as safetensors. The kind is told by the file's keys. With `card`, the adapter "
         "keeps what it says; it must name this song model.",
-        openapi_extra={"requestBody": _form_document()},
+        openapi_extra={"requestBody": form_document()},
         responses={201: {"headers": _LOCATION}, **errors(409, 415, 422, 429, 507, changing=True)},
     )
     async def add(request: Request, response: Response) -> AdapterAdded:
@@ -188,7 +187,7 @@ def adapter_routes(shelf: AdapterStore, base: Base, base_name: str, work: Path) 
         try:
             claimed = await to_thread.run_sync(_claim, work)
             folder = claimed[0]
-            form = await receive_form(request, folder, _parts(), _refuse_pickles)
+            form = await receive_form(request, folder, form_parts(), refuse_pickles)
             added = await to_thread.run_sync(shelve, form, folder, limiter=importing)
         except OSError as error:
             raise disk_problem(error) from error
@@ -203,22 +202,27 @@ def adapter_routes(shelf: AdapterStore, base: Base, base_name: str, work: Path) 
     def shelve(form: Form, folder: Path) -> AdapterAdded:
         for field, given in (("name", form.texts), ("weights", form.files)):
             if field not in given:
-                raise Problem(
-                    422, f"{field} is missing: send name and weights, and config, card and description if any"
-                )
-        name, files = form.texts["name"], {folder / part.stored: key for key, part in _parts().items() if part.stored}
+                said = f"{field} is missing: send name and weights, and config, card and description if any"
+                raise blame(Problem(422, said), field)
+        name, files = (
+            form.texts["name"],
+            {folder / part.stored: key for key, part in form_parts().items() if part.stored},
+        )
         try:
             shelf.check_free(name)
+        except AdapterError as error:
+            raise blame(shelf_problem(error, places), "name") from error
+        try:
             found = import_adapter(
                 form.files["weights"], name, base, base_name, description=form.texts.get("description", "")
             )
             card = found.card if "card" in form.files else _without_path(found)
             card = shown(shelf.add(name, found.weights, shown_card(card), base=base))
         except AdapterError as error:
-            raise shelf_problem(error, {**files, **places, folder: "the upload"}) from error
+            raise blame(shelf_problem(error, {**files, **places, folder: "the upload"}), field_of(error)) from error
         except MemoryError:
-            size = form.files["weights"].stat().st_size
-            raise Problem(413, f"weights of {size:,} bytes do not fit into this machine's memory: send less") from None
+            said = f"weights of {form.files['weights'].stat().st_size:,} bytes do not fit into this machine's memory"
+            raise blame(Problem(413, f"{said}: send less"), "weights") from None
         log.info("adapter %s was imported", name)
         return AdapterAdded(adapter=card, notes=found.notes)
 
@@ -240,52 +244,7 @@ def _leave(folder: Path, held: int) -> None:
     os.close(held)
 
 
-def _parts() -> dict[str, Part]:
-    return {
-        "name": Part(_MAX_TEXT),
-        "weights": Part(MAX_FILE, PEFT_WEIGHTS),
-        "config": Part(MAX_JSON, PEFT_CONFIG),
-        "card": Part(MAX_JSON, CARD),
-        "description": Part(_MAX_TEXT),
-    }
-
-
-def _refuse_pickles(field: str, client_name: str) -> None:
-    """Refuse a pickle by its name before it is received; one that hides its name is refused by its first bytes."""
-    ending = PurePath(client_name.replace("\\", "/")).suffix.lower()
-    if field == "weights" and ending in PICKLES:
-        raise Problem(
-            415,
-            f"weights are a pickle ({ending}), which can run any code when it is read: convert them to safetensors "
-            "where you trust them",
-        )
-
-
 def _without_path(found: Imported) -> AdapterCard:
     """A new card names the kind of file, and not where it lay for a moment."""
     form = found.card.source.partition(":")[0]
     return found.card.model_copy(update={"source": f"{form}: uploaded"})
-
-
-def _form_document() -> dict[str, Any]:
-    file = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-    fields = {
-        "name": {
-            "type": "string",
-            "pattern": "^[a-z0-9-]{1,64}$",
-            "not": {"const": "base"},
-            "description": "The name it gets; must be free.",
-            "examples": ["my-voice"],
-        },
-        "weights": {**file, "description": f"The safetensors file, at most {MAX_FILE:,} bytes."},
-        "config": {**file, "description": f"adapter_config.json of a PEFT adapter, at most {MAX_JSON:,} bytes."},
-        "card": {**file, "description": "card.json of an adapter that Choirmaster trained or kept."},
-        "description": {"type": "string", "maxLength": 2000, "description": "A sentence for its card."},
-    }
-    schema = {
-        "type": "object",
-        "properties": fields,
-        "required": ["name", "weights"],
-        "additionalProperties": False,
-    }
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -131,13 +131,34 @@ class Removal(BaseModel):
 
     id: str
     state: Literal["cancelled", "cancelling", "failed", "deleted"]
+    kept_for: float | None = Field(
+        default=None,
+        examples=[600.0],
+        description="Of one that is deleted: seconds for which it can be brought back; 0 where it is gone for good.",
+    )
+
+
+class ComparedSong(Song):
+    """A song beside others, and how to play them equally loud."""
+
+    loudness: float | None = Field(
+        default=None,
+        examples=[-18.4],
+        description="Integrated loudness in LUFS (ITU-R BS.1770); null where it is not done, silent, or under 0.4 s.",
+    )
+    gain: float | None = Field(
+        default=None,
+        le=0,
+        examples=[-3.2],
+        description="Decibels that make it as loud as the quietest of them; null where it has no loudness.",
+    )
 
 
 class Comparison(BaseModel):
     """Songs of one prompt and one noise by several compositions, in the order they were asked for."""
 
     id: str = Field(examples=["fedcba9876543210"])
-    songs: list[Song]
+    songs: list[ComparedSong]
 
 
 class Take(BaseModel):
@@ -199,12 +220,16 @@ class Judge(BaseModel):
 class RouterState(BaseModel):
     state: RoutingState
     reason: str | None
+    used: str | None = Field(
+        default=None, description="Id of the refit that took the place of the server's own router; null: none did."
+    )
 
 
 class Health(BaseModel):
     """The server is alive; whether it takes songs now is told by /readyz."""
 
     status: Literal["ok"]
+    instance: str = Field(examples=["0123456789abcdef"], description="Another one for every run of the server.")
     model: str
     queued: int
     running: int

@@ -19,7 +19,9 @@ from adapters.store import AdapterStore
 from api.adapters import adapter_routes
 from api.cascades import cascade_routes
 from api.comparisons import comparison_routes
+from api.evaluations import evaluation_routes
 from api.events import event_routes
+from api.evidence import evidence_routes
 from api.export_jobs import ExportJobs
 from api.exports import export_routes
 from api.failures import handle_failures
@@ -28,13 +30,17 @@ from api.health import health_routes
 from api.metrics import Metrics, RequestCounter
 from api.places import hide_places
 from api.problems import Problem
+from api.refits import refit_routes
 from api.routes import route_routes
 from api.schema import Api
 from api.songs import song_routes
 from api.sounds import sound_routes
 from api.votes import vote_routes
 from ui.desk import Services
+from ui.evaluations import Evaluations
+from ui.refits import Refits
 from ui.songs import Songs
+from ui.sources import Sources
 from ui.voting import Voting
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
@@ -51,8 +57,11 @@ def build_app(
     shelf: AdapterStore | None = None,
     exports: ExportJobs | None = None,
     voting: Voting | None = None,
+    sources: Sources | None = None,
+    evaluations: Evaluations | None = None,
+    refits: Refits | None = None,
 ) -> FastAPI:
-    """The application over a service of songs, which it starts and closes with itself, as it does with exports."""
+    """The application over a service of songs, which it starts and closes with itself, as it does with all others."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,9 +70,10 @@ def build_app(
         try:
             yield
         finally:
-            await run_in_threadpool(songs.close)
-            if exports is not None:
-                await run_in_threadpool(exports.close)
+            # Evaluations before songs: what they sang is to be written down while there is an engine.
+            for service in (evaluations, refits, songs, exports):
+                if service is not None:
+                    await run_in_threadpool(service.close)
 
     access = access or Access()
     # The interactive documentation would load its scripts from elsewhere.
@@ -101,6 +111,13 @@ def build_app(
             places[folder] = "the song model"
     if voting is not None:
         routers.append(vote_routes(voting))
+    if sources is not None:
+        places[sources.model] = "the song model"
+        routers.append(evidence_routes(sources, frozenset(songs.engine.model.aligned_heads)))
+    if evaluations is not None:
+        routers.append(evaluation_routes(evaluations))
+    if refits is not None:
+        routers.append(refit_routes(refits))
     hide_places(places)
     for router in routers:
         app.include_router(router)
@@ -109,7 +126,7 @@ def build_app(
     if pages:
         from ui.page import mount
 
-        mount(app, Services(songs, shelf, voting))
+        mount(app, Services(songs, shelf, voting, sources, evaluations, refits))
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limit=body_limit)
     app.add_middleware(Doorman, access=access)

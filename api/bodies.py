@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.composition import format_composition, parse_composition
-from adapters.errors import AdapterError
 from api.problems import Problem
 from engine.errors import RequestError
 from engine.request import SongRequest, describe, find_fault
 from router.prompt import RouterPrompt
+from ui.comparing import ROUTED, check_different, read_composition
 from ui.songs import MAX_COMPARED
 from ui.takes import CascadeOptions
 
@@ -28,8 +27,6 @@ MAX_VALUES, MAX_ENTRIES, MAX_KEYS, MAX_TOLD = 10_000, 2_000, 200, 8
 
 Fields = TypeVar("Fields", bound=BaseModel)
 
-#: The composition that the router chooses.
-ROUTED = "routed"
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _HINT = 'send an object such as {"caption": "folk", "lyrics": "hello there"}'
 
@@ -143,21 +140,13 @@ def read_compared(body: bytes) -> tuple[list[SongRequest], int | None]:
     del fields["compositions"]
     requests: list[SongRequest] = []
     for number, given in enumerate(compositions, 1):
-        try:
-            composition = parse_composition(given) if isinstance(given, str) and given != ROUTED else given
-        except AdapterError as error:
-            raise RequestError(f"compositions: {error} (number {number})") from None
+        composition = read_composition(given, number) if isinstance(given, str) else given
         # One seed, so that all songs grow from the same noise.
         seed = {"seed": requests[0].seed} if requests else {}
         requests.append(read_song(json.dumps({**fields, **seed, "composition": composition}).encode()))
-    shown = [
-        ROUTED if given == ROUTED else format_composition(request.composition)
-        for given, request in zip(compositions, requests, strict=True)
-    ]
-    twice = next((text for number, text in enumerate(shown) if text in shown[:number]), None)
-    if twice is not None:
-        raise RequestError(f"compositions: {twice[:80]} stands there twice: its songs would be the same")
-    return requests, shown.index(ROUTED) if ROUTED in shown else None
+    places = [place for place, given in enumerate(compositions) if isinstance(given, str) and given.strip() == ROUTED]
+    check_different([ROUTED if place in places else r.composition for place, r in enumerate(requests)])
+    return requests, places[0] if places else None
 
 
 def read_comparison(body: bytes) -> list[SongRequest]:

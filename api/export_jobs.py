@@ -19,13 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from adapters.errors import AdapterError, NoSuchAdapter
+from adapters.errors import AdapterError
 from adapters.exporting import export_composition
 from adapters.files import flush_folder, is_full
 from adapters.store import AdapterStore
+from api.export_checks import check_request
 from api.export_files import HIDDEN, bury, kept_exports, pack, seal
 from api.export_progress import ExportJob, Stopped, WatchedShelf
-from api.export_records import ExportedFile, ExportRequest, ExportShown, Loss
+from api.export_records import ExportedFile, ExportEstimate, ExportRequest, ExportShown, Loss
+from api.export_size import estimate_size
 from api.failures import CLOSED_RETRY
 from api.problems import Problem
 from api.shelf_faults import disk_problem, explain, shelf_problem
@@ -71,21 +73,7 @@ class ExportJobs:
         Raises:
             Problem: an adapter does not exist, there is nothing to export, too many wait, or the server is closing.
         """
-        for name in request.composition:
-            try:
-                self.shelf.check_there(name)
-            except NoSuchAdapter as error:
-                there = ", ".join(self.shelf.names()) or "none, since the shelf is empty"
-                said = f"there is no adapter {name}: choose from {there}"
-                raise Problem(404, said, extra={"adapter": name}) from error
-            except AdapterError as error:
-                raise shelf_problem(error, self._places()) from error
-        if request.lora and not request.composition:
-            raise Problem(
-                422,
-                "the composition is the base model, of which there is no LoRA: name an adapter, or ask for the model "
-                "itself with the format full-diffusers or full-original",
-            )
+        check_request(request, self.shelf, self._places())
         shown = ExportShown(
             id=secrets.token_hex(8), state="queued", progress=0, created=datetime.now(UTC), request=request
         )
@@ -109,6 +97,20 @@ class ExportJobs:
                 self._thread.start()
             self._lock.notify_all()
         return shown
+
+    def estimate(self, request: ExportRequest) -> ExportEstimate:
+        """How large an export would be; nothing is queued.
+
+        Raises:
+            Problem: as :meth:`submit` does, and where an adapter or the song model cannot be read.
+        """
+        check_request(request, self.shelf, self._places())
+        try:
+            return estimate_size(request, self.shelf, self._model_folder)
+        except AdapterError as error:
+            raise shelf_problem(error, self._places()) from error
+        except OSError as error:
+            raise disk_problem(error) from error
 
     def shown(self, export_id: str) -> ExportShown | None:
         """An export as it stands, or None."""

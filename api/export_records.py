@@ -158,3 +158,13 @@ class ExportShown(BaseModel):
     error: str | None = Field(default=None, description="Why it failed.")
     notes: list[str] = Field(default_factory=list, description="What a person should know about the files.")
     loss: Loss | None = Field(default=None, description="What compression to the rank lost.")
+
+
+class ExportEstimate(BaseModel):
+    """How large an export would be, from shapes and ranks alone; nothing was made."""
+
+    size: int = Field(ge=0, description="Bytes of the file to fetch, within a few percent.", examples=[1_234_567])
+    files: int = Field(ge=1, description="Files of weights in it.", examples=[1])
+    rank: int | None = Field(
+        default=None, description="The largest rank of a layer; none of a whole model.", examples=[16]
+    )

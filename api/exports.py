@@ -11,15 +11,15 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from api.bodies import read_fields, read_json
+from api.bodies import read_json
 from api.downloads import Download
+from api.export_checks import read_export
 from api.export_jobs import ExportJobs
-from api.export_records import ExportRequest, ExportShown
+from api.export_records import ExportEstimate, ExportRequest, ExportShown
 from api.problems import Problem
 from api.schema import errors
 from api.shelf_faults import disk_problem
 
-_HINT = 'send an object such as {"composition": "lyrics=0.6", "format": "peft"}'
 _LOCATION = {"Location": {"schema": {"type": "string"}, "description": "Where the export is found."}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"application/zip": _BINARY, "application/octet-stream": _BINARY}
@@ -62,10 +62,21 @@ def export_routes(jobs: ExportJobs) -> APIRouter:
     )
     async def ask(request: Request, response: Response) -> ExportShown:
         """A composition that names an adapter that is not there is answered with 404."""
-        asked = read_fields(ExportRequest, await read_json(request), "an export", _HINT)
+        asked = read_export(await read_json(request))
         shown = await run_in_threadpool(jobs.submit, asked)
         response.headers["Location"] = f"/v1/exports/{shown.id}"
         return shown
+
+    @router.post(
+        "/v1/exports/estimate",
+        summary="Ask how large an export would be",
+        openapi_extra=_body_document(),
+        responses=errors(404, 415, 422, 507, changing=True),
+    )
+    async def estimate(request: Request) -> ExportEstimate:
+        """Takes what asking for the export takes, and makes nothing. Only headers of files are read."""
+        asked = read_export(await read_json(request))
+        return await run_in_threadpool(jobs.estimate, asked)
 
     @router.get("/v1/exports", summary="List exports", responses=errors())
     def browse() -> ExportList:

@@ -16,7 +16,10 @@ from api.places import without_paths
 from api.problems import Problem, problem_response
 from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
 from router.errors import RouterError
+from ui.errands import Refused
+from ui.refit_work import RefitError
 from ui.routing import RETRY, NoRouter
+from ui.sources import SourceError
 
 #: Seconds after which another server, or this one started anew, may take songs.
 CLOSED_RETRY = 10
@@ -50,10 +53,24 @@ def as_problem(error: ChoirmasterError) -> Problem:
         return Problem(503, str(error), headers={"Retry-After": str(RETRY)})
     if isinstance(error, UnknownAdapter):
         return Problem(404, str(error), extra={"adapter": error.name})
+    if isinstance(error, Refused):
+        return _refusal(error)
+    if isinstance(error, SourceError):
+        return Problem(404 if error.missing else 409, str(error))
+    if isinstance(error, RefitError):
+        return Problem(409, str(error))
     status = 422 if isinstance(error, RequestError | AdapterError | RouterError) else 500
     faults = error.faults if isinstance(error, RequestError) else ()
     told = [{"field": fault.field, "detail": without_paths(fault.message)} for fault in faults[:MAX_TOLD]]
     return Problem(status, str(error), extra={"errors": told} if told else {})
+
+
+def _refusal(error: Refused) -> Problem:
+    if error.closing:
+        return Problem(503, str(error), headers={"Retry-After": str(CLOSED_RETRY)})
+    if error.retry_after is not None:
+        return Problem(429, str(error), headers={"Retry-After": str(error.retry_after)})
+    return Problem(409, str(error))
 
 
 def _answer(request: Request, problem: Problem) -> Response:

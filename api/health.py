@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +26,8 @@ _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLen
 def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
     """The routes of whoever watches over the server."""
     router, engine = APIRouter(tags=["server"]), songs.engine
+    # Tells this run of the server from others, so that a page that was left open knows when it is of an earlier one.
+    instance = secrets.token_hex(8)
 
     @router.get("/healthz", summary="Whether it lives", response_model=Health, responses=errors(503))
     async def live() -> Any:  # on the loop, so that it waits for no thread
@@ -36,6 +39,7 @@ def health_routes(songs: Songs, metrics: Metrics) -> APIRouter:
         judge, routing = songs.listener.describe(), songs.routing.describe()
         return {
             "status": "ok",
+            "instance": instance,
             "model": engine.model.name,
             "queued": engine.queued,
             "running": engine.running,

@@ -122,6 +122,7 @@ def _complete(answers: dict[str, Any], method: str, path: str) -> None:
 
 def _own_schemas() -> dict[str, Any]:
     karaoke = Karaoke.model_json_schema(ref_template=_REF)
+    problem = Problem.model_json_schema(ref_template=_REF)
     song = SongRequest.model_json_schema(ref_template=_REF)
     inner = song.pop("$defs", {})
     properties = dict(song["properties"])
@@ -136,8 +137,9 @@ def _own_schemas() -> dict[str, Any]:
     return {
         **inner,
         **karaoke.pop("$defs", {}),
+        **problem.pop("$defs", {}),
         "Karaoke": karaoke,
-        "Problem": Problem.model_json_schema(ref_template=_REF),
+        "Problem": problem,
         "SongRequest": {**song, "properties": {**properties, "composition": composition}},
         "CompareRequest": {
             **song,

@@ -1,6 +1,7 @@
 """Serving until told to stop: the first signal finishes songs and exports at hand, a second one cuts that short.
 
-Meanwhile the server answers as ever, but takes no more of either, so that whoever waits gets theirs.
+Meanwhile the server answers as ever, but takes no more of either, so that whoever waits gets theirs. Long work that can
+be gone on with or begun again, evaluations and refits, is stopped at once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,18 +26,35 @@ SHUTDOWN_SECONDS = 3
 log = logging.getLogger(__name__)
 
 
+class LongWork(Protocol):
+    """A service of evaluations or refits."""
+
+    def refuse(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class DrainingServer(uvicorn.Server):
     """Ends with exit code 0 after a signal, once songs and exports are finished or ``drain`` seconds are over."""
 
-    def __init__(self, config: uvicorn.Config, songs: Songs, exports: ExportJobs, drain: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        songs: Songs,
+        exports: ExportJobs,
+        drain: float,
+        works: Sequence[LongWork] = (),
+    ) -> None:
         super().__init__(config)
-        self.songs, self.exports, self.drain = songs, exports, drain
+        self.songs, self.exports, self.drain, self.works = songs, exports, drain, works
         self._signals = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Told of a signal. It is not raised again afterwards, as uvicorn's own would be."""
         self._signals += 1
         if self._signals == 1:
+            for work in self.works:
+                work.refuse()
             self.songs.refuse()
             self.exports.refuse()
             threading.Thread(target=self._finish, name="choirmaster-draining", daemon=True).start()
@@ -58,10 +78,19 @@ class DrainingServer(uvicorn.Server):
 
     def _close(self) -> None:
         self.exports.stop()
+        for work in self.works:
+            work.close()
         self.songs.close()
 
 
-def serve_app(app: FastAPI, songs: Songs, exports: ExportJobs, opened: socket.socket, drain: float) -> None:
+def serve_app(
+    app: FastAPI,
+    songs: Songs,
+    exports: ExportJobs,
+    opened: socket.socket,
+    drain: float,
+    works: Sequence[LongWork] = (),
+) -> None:
     """Serve on a socket until a signal comes."""
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_SECONDS, server_header=False)
-    DrainingServer(config, songs, exports, drain).run(sockets=[opened])
+    DrainingServer(config, songs, exports, drain, works).run(sockets=[opened])

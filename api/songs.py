@@ -18,6 +18,7 @@ from api.problems import Problem
 from api.schema import SONG_EXAMPLES, body, errors
 from engine.engine import Job
 from engine.song_query import SongQuery
+from engine.trash import PlaceTaken
 from ui.listing import Listing
 from ui.songs import Songs
 from ui.standings import Standing
@@ -105,6 +106,7 @@ def song_routes(songs: Songs) -> APIRouter:
             str | None, Query(pattern="^[a-z0-9-]{1,64}$", description="Sings along; base: songs without any.")
         ] = None,
         comparison: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
+        compared: Annotated[bool | None, Query(description="Whether it is part of a comparison or cascade.")] = None,
         judged: Annotated[bool | None, Query(description="Whether a word error rate is known.")] = None,
         max_wer: Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)] = None,
         min_wer: Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)] = None,
@@ -116,6 +118,7 @@ def song_routes(songs: Songs) -> APIRouter:
             text=text,
             adapter=adapter,
             comparison=comparison,
+            compared=compared,
             judged=judged,
             max_wer=max_wer,
             min_wer=min_wer,
@@ -137,15 +140,43 @@ def song_routes(songs: Songs) -> APIRouter:
         "/v1/songs/{song_id}",
         summary="Cancel or delete a song",
         response_model=Removal,
+        response_model_exclude_none=True,
         responses=errors(404, 422),
     )
-    def remove(song_id: SongId) -> Any:
+    def remove(
+        song_id: SongId,
+        for_good: Annotated[bool, Query(description="Delete it at once, so that nothing brings it back.")] = False,
+    ) -> Any:
         """Cancels a song that waits or is being made; deletes one that is done; lists one no more that has failed or
-        was cancelled."""
-        outcome = songs.remove(song_id)
+        was cancelled. One that is deleted can be brought back for some minutes, while the server runs."""
+        outcome = songs.remove(song_id, for_good)
         if outcome is None:
             raise no_song(song_id)
-        return {"id": song_id, "state": outcome}
+        kept_for = songs.kept_for(song_id) if outcome == "deleted" else None
+        return {"id": song_id, "state": outcome, "kept_for": kept_for}
+
+    @router.post(
+        "/v1/songs/{song_id}/restore",
+        summary="Bring a deleted song back",
+        response_model=Song,
+        responses=errors(404, 409, 422),
+    )
+    def restore(song_id: SongId) -> Any:
+        """As it was, with its verdict, and in its comparison or cascade. Answers 404 where it is gone for good or was
+        never deleted, 409 where something stands in its place."""
+        try:
+            back = songs.restore(song_id)
+        except PlaceTaken as error:
+            raise Problem(409, str(error)) from error
+        standing = songs.standing(song_id) if back else None
+        if standing is None:
+            minutes = f"{songs.store.trash.kept_for / 60:.0f}"
+            raise Problem(
+                404,
+                f"no deleted song {song_id[:40]!r} is kept: one can be brought back for {minutes} minutes, by the "
+                "server that deleted it",
+            )
+        return shown(standing)
 
     return router
 

@@ -75,16 +75,21 @@ def vote_routes(voting: Voting) -> APIRouter:
 
     @router.get("/v1/votes", summary="List picks", response_model=VoteList, responses=errors(422))
     def browse(
-        limit: Annotated[int, Query(ge=1, le=100)] = 20, offset: Annotated[int, Query(ge=0, le=10**9)] = 0
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        comparison: Annotated[
+            str | None, Query(min_length=1, max_length=64, description="Only those of this one.")
+        ] = None,
     ) -> Any:
         """All there are, also those that a later pick of the same comparison stands for, newest first."""
         try:
             found = voting.read()
         except RouterError as error:  # no fault of who asks
             raise Problem(500, str(error)) from error
+        votes = [vote for vote in found.votes[::-1] if comparison in (None, vote.comparison)]
         return {
-            "votes": found.votes[::-1][offset : offset + limit],
-            "total": len(found.votes),
+            "votes": votes[offset : offset + limit],
+            "total": len(votes),
             "limit": limit,
             "offset": offset,
             "unreadable": list(found.unreadable),

@@ -21,6 +21,9 @@ from api.votes import VoteRequest
 from choirmaster import VERBS, load
 from engine.song_model import SongModel
 from tests.ui.planted import make_songs
+from ui.evaluations import EvaluationRequest, Evaluations
+from ui.refits import RefitRequest, Refits
+from ui.sources import Sources
 from ui.voting import Voting
 
 ROOT = Path(__file__).parent.parent
@@ -58,8 +61,10 @@ def test_requests_shown_are_valid() -> None:
         "compare": read_comparison,
         "vote": VoteRequest.model_validate_json,
         "exports": ExportRequest.model_validate_json,
+        "evaluations": EvaluationRequest.model_validate_json,
+        "refits": RefitRequest.model_validate_json,
     }
-    assert len(asked) == 8
+    assert len(asked) == 10
     for line in asked:
         arguments = shlex.split(line)
         [address] = [argument for argument in arguments if argument.startswith("localhost:")]
@@ -73,7 +78,19 @@ def test_addresses_shown_are_there(random_model: SongModel, tmp_path: Path) -> N
     songs = make_songs(random_model, tmp_path / "songs", None)
     with songs.engine:
         exports, voting = ExportJobs(tmp_path / "exports", shelf, "tiny"), Voting(songs, shelf, lambda: "0" * 16)
-        app = build_app(songs, pages=False, shelf=shelf, exports=exports, voting=voting)
+        sources = Sources(songs, tmp_path / "model")
+        evaluations = Evaluations(songs, shelf, tmp_path / "model")
+        refits = Refits(songs, sources, shelf, tmp_path / "model")
+        app = build_app(
+            songs,
+            pages=False,
+            shelf=shelf,
+            exports=exports,
+            voting=voting,
+            sources=sources,
+            evaluations=evaluations,
+            refits=refits,
+        )
         paths = [re.sub(r"\{\w+\}", "[^/]+", template) for template in app.openapi()["paths"]]
     shown = re.findall(r"localhost:7860(/[\w/.-]+)", README + API) + re.findall(r"(?:GET|POST|DELETE) (/[\w/.-]+)", API)
     assert len(shown) > 20

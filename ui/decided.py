@@ -8,9 +8,12 @@ from __future__ import annotations
 from html import escape
 
 from router.decision import Candidate, Decision, Neighbour
+from ui.hints import hint, hinted
 
 #: Prompts shown.
 NEAREST = 3
+#: Kinds of decisions that take the default for want of anything better known.
+_NOT_CONFIDENT = ("abstained", "unknown ground", "no signal")
 
 
 def show_decision(decision: Decision | None, opened: bool = True, label: str = "What the router chose") -> str:
@@ -19,15 +22,19 @@ def show_decision(decision: Decision | None, opened: bool = True, label: str = "
     if decision is None:
         return ""
     chosen = f'<span class="chip">{escape(decision.name)}</span>'
+    # said first, and in the same words every time
+    unsure = "<strong>No confident choice, default taken.</strong> " if decision.why in _NOT_CONFIDENT else ""
     notes = "".join(f'<p class="faint">{escape(note)}</p>' for note in decision.notes)
     rows = "".join(_row(c, c.name == decision.name, c.name == decision.default) for c in decision.candidates)
     return (
         f'<section class="decided" aria-label="{escape(label)}"><h3>Router: {chosen} '
-        f"<small>predicted WER {_percent(decision.wer)}, 80 % of prompts within {_span(decision.low, decision.high)}"
-        f"</small></h3><p>{escape(decision.reason)}</p>{notes}"
+        f"<small>{hinted(f'predicted WER {_percent(decision.wer)}', 'predicted')}, "
+        f"{hinted(f'80 % of prompts within {_span(decision.low, decision.high)}', 'predicted_range')}</small></h3>"
+        f"<p>{unsure}{escape(decision.reason)}</p>{notes}"
         f"<details{' open' if opened else ''}><summary>What it expects of each composition</summary>"
         '<table class="bars"><thead><tr><th scope="col">Composition</th><th scope="col" class="scale">0–100 %</th>'
-        '<th scope="col">WER</th></tr></thead>'
+        '<th scope="col">WER'
+        f"{hint('predicted')}</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></details>{_neighbours(decision)}</section>"
     )
 
@@ -55,18 +62,16 @@ def _neighbours(decision: Decision) -> str:
     return (
         "<details><summary>The nearest prompts that were measured</summary>"
         f'<table class="near"><thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="faint">Measured word error rates. {_percent(decision.known_share)} of the measured prompts lie '
-        "farther from their own nearest one than this does.</p></details>"
+        f'<p class="faint">Measured word error rates{hint("wer")}. {_percent(decision.known_share)} of the measured '
+        "prompts lie farther from their own nearest one than this does.</p></details>"
     )
 
 
 def _neighbour(neighbour: Neighbour, names: list[str]) -> str:
     cells = "".join(f"<td>{_percent(neighbour.wer[n]) if n in neighbour.wer else '–'}</td>" for n in names)
-    about = f"{neighbour.genre}, distance {neighbour.distance:.2f}, {neighbour.songs} songs each"
-    return (
-        f'<tr><th scope="row">{escape(neighbour.caption[:80])} <span class="faint">{escape(about)}</span></th>'
-        f"{cells}</tr>"
-    )
+    distance, songs = hinted(f"distance {neighbour.distance:.2f}", "distance"), hinted(str(neighbour.songs), "songs")
+    about = f"{escape(neighbour.genre)}, {distance}, {songs} songs each"
+    return f'<tr><th scope="row">{escape(neighbour.caption[:80])} <span class="faint">{about}</span></th>{cells}</tr>'
 
 
 def _percent(share: float) -> str:

@@ -7,62 +7,35 @@ for.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from engine.errors import ChoirmasterError
 from engine.genres import CaptionReading
 from engine.lyrics import Lyrics, parse_lyrics
 from engine.plan import Plan
 from engine.request import SongRequest, read_request
 from ui import modes
+from ui.examples import QUICK_PROMPTS, genre_examples
+from ui.field_faults import Slots
+from ui.hints import hint, hinted
 from ui.modes import Modes
+from ui.tags import add_tags, offered_tags
 
 #: In the order of ``Form.inputs``.
-FIELDS = ("caption", "lyrics", "duration", "seed", "steps", "tempo", "melody_seed", "guidance")
+FIELDS = ("caption", "lyrics", "duration", "seed", "steps", "tempo", "melody_seed", "guidance", "tags", "watch")
+#: Of ``FIELDS``, those for numbers, and those below the fold.
+_NUMBERS, FOLDED = FIELDS[2:8], FIELDS[5:8]
+#: What is watched while a song is sung.
+WATCHED = (("Heads that follow the words", "words"), ("All heads", "all"), ("Nothing", "nothing"))
+#: Lines of which the syllables are told one by one.
+_LINES_TOLD = 16
 
 Preview = Callable[[SongRequest], tuple[Plan | None, CaptionReading, float]]
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """A prompt to begin with."""
-
-    name: str
-    caption: str
-    lyrics: str
-
-
-PROMPTS = (
-    Prompt(
-        "Folk morning",
-        "gentle folk song, warm male voice",
-        "[verse]\nThe morning comes across the hill\nThe river runs, the wind is still\n"
-        "I take the road beside the sea\nAnd every bird will sing with me",
-    ),
-    Prompt(
-        "Pop night",
-        "bright pop with a high female voice",
-        "[chorus]\nWe can dance until the light\nHold my hand and stay tonight\nEvery star is here to see\n"
-        "All the world for you and me",
-    ),
-    Prompt(
-        "Slow lullaby",
-        "slow soft lullaby",
-        "Close your eyes, the day is done\nSleep until the morning sun\nI will keep you safe and warm\n"
-        "Far away from every storm",
-    ),
-    Prompt(
-        "Fast punk",
-        "fast loud punk",
-        "We will never go back home\nWe are running on our own\nTurn it up and let it go",
-    ),
-    Prompt("Blues, no words", "late night blues", ""),
-)
+Heads = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -73,13 +46,17 @@ class Form:
     line: gr.HTML
     dice: gr.Button
     prompts: tuple[gr.Button, ...]
+    example: gr.Dropdown
+    more: gr.Accordion
     modes: Modes
+    slots: Slots
     sing: gr.Button
     cancel: gr.Button
 
 
 def build(default_steps: int, default_guidance: float) -> Form:
     """Lay out the form inside the current block."""
+    slots = Slots()
     caption = gr.Textbox(
         label="Style",
         info="What the song is like, in ordinary words.",
@@ -88,74 +65,141 @@ def build(default_steps: int, default_guidance: float) -> Form:
         max_lines=1,
         elem_id="caption",
     )
+    slots.add("caption", "caption")
+    tags = gr.Dropdown(
+        list(offered_tags()),
+        label="Tags",
+        info="Added to the style. Pick some, or type your own and press Enter.",
+        multiselect=True,
+        allow_custom_value=True,
+        elem_id="tags",
+    )
     lyrics = gr.Textbox(
         label="Lyrics",
-        info="English words, one sung line per line; [verse] and the like are allowed. Empty for an instrumental.",
+        info="English words, one sung line per line. Empty for an instrumental.",
         placeholder="The morning comes across the hill\nThe river runs, the wind is still",
         lines=7,
         max_lines=14,
         elem_id="lyrics",
     )
+    slots.add("lyrics", "lyrics")
+    gr.HTML(
+        f'<div role="group" aria-label="Insert a section"><span>Insert</span>{_SECTIONS}</div>',
+        elem_id="sections",
+    )
     line = gr.HTML(elem_id="planned", elem_classes="live")
     with gr.Row(elem_classes="prompts"):
-        prompts = tuple(gr.Button(p.name, size="sm", variant="secondary", min_width=10) for p in PROMPTS)
+        prompts = tuple(gr.Button(p.name, size="sm", variant="secondary", min_width=10) for p in QUICK_PROMPTS)
+        example = gr.Dropdown(
+            list(genre_examples()), value=None, label="Example of a genre", min_width=150, elem_id="example"
+        )
     with gr.Row(elem_classes="numbers"):
-        duration = _number("Seconds", "planned", elem_id="duration")
-        steps = _number("Steps", str(default_steps), elem_id="steps")
-        with gr.Group(elem_classes="seed"):
-            seed = _number("Seed", "any", elem_id="seed")
-            dice = gr.Button("New seed", size="sm", min_width=40, elem_id="dice")
-    with gr.Accordion("Tempo, melody, guidance", open=False, elem_id="more"), gr.Row(elem_classes="numbers"):
-        tempo = _number("Tempo", "by style", info="Beats per minute, instead of seconds.", elem_id="tempo")
-        melody = _number("Melody seed", "as seed", info="Another tune, same voice.", elem_id="melody")
-        guidance = _number("Guidance", f"{default_guidance:g}", info="1 is none.", elem_id="guidance")
-    choice = modes.build()
+        duration = _number(slots, "duration", "Seconds", "planned")
+        steps = _number(slots, "steps", "Steps", str(default_steps))
+        with gr.Column(elem_classes="field seed", min_width=170, scale=2):
+            with gr.Row(elem_classes="diced"):
+                seed = _plain("Seed", "any", elem_id="seed")
+                dice = gr.Button("New seed", size="sm", min_width=40, scale=0, elem_id="dice")
+            gr.HTML(hint("seed"), elem_classes="mark")
+            slots.add("seed", "seed")
+    with gr.Accordion("Tempo, melody, guidance, attention", open=False, elem_id="more") as more:
+        with gr.Row(elem_classes="numbers"):
+            tempo = _number(slots, "tempo", "Tempo", "by style", info="Beats per minute.")
+            melody = _number(slots, "melody_seed", "Melody seed", "as seed", info="Another tune.")
+            guidance = _number(slots, "guidance", "Guidance", f"{default_guidance:g}", info="1 is none.")
+        watch = gr.Radio(
+            list(WATCHED),
+            value="words",
+            label="Watch",
+            info="What is shown of its attention. Without any, words have no times.",
+            elem_id="watch",
+        )
+    choice = modes.build(slots)
     with gr.Row(elem_classes="actions"):
         sing = gr.Button("Sing", variant="primary", size="lg", scale=3, min_width=120, elem_id="sing")
         cancel = gr.Button("Cancel", size="lg", scale=1, min_width=90, interactive=False, elem_id="cancel")
-    fields = (caption, lyrics, duration, seed, steps, tempo, melody, guidance)
-    return Form(fields, line, dice, prompts, choice, sing, cancel)
+    fields = (caption, lyrics, duration, seed, steps, tempo, melody, guidance, tags, watch)
+    return Form(fields, line, dice, prompts, example, more, choice, slots, sing, cancel)
 
 
-def _number(label: str, placeholder: str, **more: Any) -> gr.Textbox:
+_SECTIONS = "".join(
+    f'<button type="button" class="button" data-insert="[{name}]">[{name}]</button>'
+    for name in ("verse", "chorus", "bridge")
+)
+
+
+def _plain(label: str, placeholder: str, **more: Any) -> gr.Textbox:
     """A field for a number. Plain text: whatever is typed stays, and what is wrong with it is said in our own words."""
     return gr.Textbox(
         label=label, placeholder=placeholder, lines=1, max_lines=1, min_width=84, elem_classes="number", **more
     )
 
 
-def read_form(values: tuple[Any, ...]) -> SongRequest:
-    """The request a form stands for; empty numbers are left to the plan and the preset.
+def _number(slots: Slots, field: str, label: str, placeholder: str, **more: Any) -> gr.Textbox:
+    """A field for a number with what it means, and the place of what is wrong with it."""
+    with gr.Column(elem_classes="field", min_width=96):
+        made = _plain(label, placeholder, elem_id=field.removesuffix("_seed"), **more)
+        gr.HTML(hint(field), elem_classes="mark")
+        slots.add(field, field.removesuffix("_seed"))
+    return made
+
+
+def read_form(values: tuple[Any, ...], heads: Heads = ()) -> SongRequest:
+    """The request a form stands for; empty numbers are left to the plan and the preset. ``heads``: all of the model.
 
     Raises:
         RequestError: as for the API.
     """
-    caption, lyrics, *numbers = (value or "" for value in values)
-    given = {name: str(n).strip() for name, n in zip(FIELDS[2:], numbers, strict=True) if str(n).strip()}
-    return read_request({"caption": caption, "lyrics": lyrics, **given})
+    given = dict(zip(FIELDS, values, strict=True))
+    caption = add_tags(str(given["caption"] or ""), given["tags"] or ())
+    numbers = {name: str(given[name] or "").strip() for name in _NUMBERS}
+    return read_request({
+        # A caption as typed, unless something is added.
+        "caption": caption if given["tags"] else given["caption"] or "",
+        "lyrics": given["lyrics"] or "",
+        **{name: text for name, text in numbers.items() if text},
+        **_wish(given["watch"], heads),
+    })  # fmt: skip
 
 
-def show_form(request: dict[str, Any]) -> list[str]:
-    """The fields of a form that stands for a stored request."""
-    return [str(request.get(name, "")) for name in FIELDS]
+def _wish(watch: object, heads: Heads) -> dict[str, Any]:
+    if watch == "nothing":
+        return {"attention": None}
+    every = {"heads": list(heads)} if watch == "all" and heads else {}
+    return {"attention": {**every, "steps": "all"}}
+
+
+def show_form(request: dict[str, Any]) -> list[Any]:
+    """The fields of a form that stands for a stored request; its tags are in the caption already."""
+    wish = request.get("attention", {})
+    watch = "nothing" if wish is None else "all" if isinstance(wish, dict) and wish.get("heads") else "words"
+    return [*(str(request.get(name, "")) for name in FIELDS[:-2]), [], watch]
 
 
 def new_seed() -> str:
     return str(secrets.randbelow(2**31))
 
 
-def live_line(preview: Preview, values: tuple[Any, ...]) -> str:
-    """What the form would give, in one line of HTML, or what is wrong with it."""
+def with_steady_seed(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values to look at while one types: without a seed every look would draw another tempo."""
     seed = FIELDS.index("seed")
-    try:
-        # Without a seed every look would draw another tempo.
-        request = read_form((*values[:seed], values[seed] or "0", *values[seed + 1 :]))
-        _, reading, seconds = preview(request)
-    except ChoirmasterError as error:
-        return complaint(str(error))
+    return (*values[:seed], values[seed] or "0", *values[seed + 1 :])
+
+
+def live_line(preview: Preview, request: SongRequest) -> str:
+    """What a request would give, in a line or two of HTML.
+
+    Raises:
+        RequestError: it cannot be sung.
+    """
+    _, reading, seconds = preview(request)
+    lyrics = parse_lyrics(request.lyrics)
+    each = [str(line.syllables) for line in lyrics.lines[:_LINES_TOLD]]
+    more = " …" if len(lyrics.lines) > _LINES_TOLD else ""
+    by_line = f'<span class="by-line">{" · ".join(each)}{more} by line</span>' if len(each) > 1 else ""
     return (
-        f'<p class="planned"><strong>{escape(count(parse_lyrics(request.lyrics)))}</strong>, '
-        f"about {seconds:.1f} s planned · {read_as(reading, request.caption)}</p>"
+        f'<p class="planned"><strong>{hinted(escape(count(lyrics)), "syllables")}</strong>, '
+        f"about {hinted(f'{seconds:.1f} s', 'duration')} planned · {read_as(reading, request.caption)} {by_line}</p>"
     )
 
 

@@ -27,5 +27,7 @@ def is_asked_for(query: SongQuery, job: Job) -> bool:
         return False
     if query.comparison is not None and query.comparison != job.comparison:
         return False
+    if query.compared is not None and query.compared != (job.comparison is not None):
+        return False
     early = query.since is not None and job.created < query.since.timestamp()
     return not early and (query.until is None or job.created < query.until.timestamp())

@@ -12,6 +12,7 @@ import gradio as gr
 
 from engine.engine import Job
 from engine.errors import ChoirmasterError
+from engine.lyrics import parse_lyrics
 from engine.plan import Plan
 from ui.choices import NOTHING, Choice, TakeOf
 from ui.decided import show_decision
@@ -62,7 +63,7 @@ class View:
 class Panes:
     """What each part should show. ``NAMES`` in the order in which they stand on the page."""
 
-    NAMES = ("status", "player", "takes", "picture", "verdict", "decided", "recent")
+    NAMES = ("status", "player", "takes", "verdict", "maps", "picture", "decided", "recent")
 
     def __init__(self, songs: Songs) -> None:
         self.songs = songs
@@ -99,6 +100,7 @@ class Panes:
             self.songs.routing.state,
             job.state if job else None,
             job.step if job else 0,
+            job.unwanted if job else False,
             place,
         )
 
@@ -110,8 +112,14 @@ class Panes:
         changes = (opened, self.songs.changes)  # the list costs a look at every song on disk: not for a mere step
         listed = seen["recent"] if seen.get("changes") == changes else show_recent(self.songs.listed(SHOWN), opened)
         shown = dict(zip(self.NAMES, (*self._contents(opened), listed), strict=True))
+        shown["maps"] = keep_maps(str(seen.get("maps", "")), shown["maps"])
         updates = [gr.skip() if seen.get(n) == html else html for n, html in shown.items()]
         return [*updates, {"key": key, "changes": changes, **shown}]
+
+    def cancelling(self, opened: str) -> bool:
+        """Whether what is being sung there ends with its next step."""
+        job = self._job(opened) if opened else None
+        return job is not None and job.unwanted and not job.ended
 
     def _job(self, opened: str) -> Job | None:
         return self.songs.engine.job(opened) or self.songs.cascades.job(opened)
@@ -126,12 +134,12 @@ class Panes:
         decision = view.choice.decision or (None if cascade is None else cascade.decision)
         decided = show_decision(decision, opened=False)
         if song is None:
-            return "", "", takes, "", "", decided
+            return "", "", takes, "", "", "", decided
         lyrics = str(song.request.get("lyrics", ""))
         # How a take ended is told among the takes.
-        status = "" if view.whole and not song.going else show_status(song)
-        picture, verdict = self._picture(song, lyrics), show_verdict(song.judged, lyrics)
-        return status, show_player(song), takes, picture, verdict, decided
+        status = "" if view.whole and not song.going else show_status(song, self.cancelling(opened))
+        verdict, picture = show_verdict(song.judged, lyrics), self._picture(song, lyrics)
+        return status, show_player(song), takes, verdict, show_maps(song), picture, decided
 
     def _picture(self, standing: Standing, lyrics: str) -> str:
         if standing.state in ("failed", "cancelled"):
@@ -146,6 +154,30 @@ class Panes:
             return "" if plan is None else draw_plan(plan, lyrics)
         except (ChoirmasterError, ValueError, ArithmeticError):  # a plan changed by hand may be none
             return ""
+
+
+def show_maps(standing: Standing) -> str:
+    """The attention of a song, as an element that draws itself (``browser/attention.js``); nothing where none is kept,
+    or there are no words for it to fall on."""
+    kept = standing.request.get("attention", {}) is not None and standing.state not in ("failed", "cancelled")
+    if standing.record is not None:
+        kept = standing.record.get("attention") is True
+    if not kept or not parse_lyrics(str(standing.request.get("lyrics", ""))).lines:
+        return ""
+    live = "1" if standing.going else "0"
+    return (
+        f'<section class="maps" aria-label="Attention"><attention-map data-song="{standing.id}" data-live="{live}" '
+        'data-audio="#player audio"></attention-map></section>'
+    )
+
+
+def keep_maps(before: str, now: str) -> str:
+    """What is to be shown: an element that has followed its song from the beginning stays as it is."""
+    return before if before and now and _song_of(before) == _song_of(now) else now
+
+
+def _song_of(maps: str) -> str:
+    return maps.partition('data-song="')[2].partition('"')[0]
 
 
 def _first_take(cascade: CascadeStanding) -> TakeOf:

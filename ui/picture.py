@@ -11,6 +11,7 @@ from html import escape
 
 from engine.lyrics import parse_lyrics
 from engine.plan import FRAME_RATE, Note, Plan
+from ui.hints import hinted
 
 #: A strip lasts at most this long before it is broken at a word, in frames.
 LONGEST_STRIP = 4 * FRAME_RATE
@@ -33,7 +34,8 @@ def draw_plan(plan: Plan, lyrics: str) -> str:
     label = f"The plan: {len(plan.notes)} notes in {plan.seconds:.1f} seconds"
     return (
         f'<section class="plan" aria-label="{label}"><h3>Plan <small>{sung}, time from left to right, higher is higher'
-        f"; {plan.bpm:.0f} beats a minute</small></h3><div class='strips' tabindex='0'>{drawn}</div></section>"
+        f"; {hinted(f'{plan.bpm:.0f} beats a minute', 'tempo')}</small></h3>"
+        f"<div class='strips' tabindex='0'>{drawn}</div></section>"
     )
 
 

@@ -12,6 +12,8 @@ from engine.genres import CaptionReading
 from engine.lyrics import parse_lyrics
 from ui.choices import name_composition
 from ui.form import complaint, count, read_as
+from ui.hints import hinted
+from ui.karaoke_line import read_karaoke, show_karaoke
 from ui.standings import Standing
 from ui.stored import number
 
@@ -21,14 +23,17 @@ EMPTY = (
 )
 
 
-def show_status(standing: Standing) -> str:
-    """Where the song is: waiting, being sung, done, or ended without one."""
+def show_status(standing: Standing, cancelling: bool = False) -> str:
+    """Where the song is: waiting, being sung, done, or ended without one; ``cancelling``: it ends with its next
+    step."""
     if standing.state == "done":
         return ""
     if standing.state == "failed":
         return complaint(standing.error or "the song failed")
     if standing.state == "cancelled":
         return '<p class="note-box" role="status"><strong>Cancelled.</strong> The form still holds everything.</p>'
+    if cancelling:
+        return _bar("Cancelling…", standing.step, standing.steps)
     if standing.state == "queued":
         ahead = max(0, standing.place - 1)
         said = "next to be sung" if ahead == 0 else f"{ahead} song{'s' if ahead > 1 else ''} to be sung first"
@@ -46,24 +51,37 @@ def show_player(standing: Standing) -> str:
     audio = f"/v1/songs/{standing.id}/audio"
     spent = record.get("spent")
     seconds = sum(map(number, spent.values())) if isinstance(spent, dict) else 0.0
+    lyrics = str(request.get("lyrics", ""))
     about = " · ".join((
-        count(parse_lyrics(str(request.get("lyrics", "")))),
+        hinted(escape(count(parse_lyrics(lyrics))), "syllables"),
         f"{number(record.get('seconds')):.1f} s, sung in {seconds:.1f} s",
-        f"seed {request.get('seed')}",
-        f"{standing.steps} steps",
-        f"sung with {name_composition(request)}",
+        f"{hinted('seed', 'seed')} {escape(str(request.get('seed')))}",
+        f"{standing.steps} {hinted('steps', 'steps')}",
+        f"sung with {hinted(escape(name_composition(request)), 'composition')}",
     ))  # fmt: skip
     links = "".join(
-        f'<a class="download" href="{audio}?format={form}" download="choirmaster-{standing.id}.{form}">{form}</a>'
-        for form in ("flac", "wav", "mp3")
+        f'<a class="download" href="{place}" download="choirmaster-{standing.id}.{form}">{form}</a>'
+        for form, place in downloads(standing).items()
     )
-    links += f'<a class="download" href="/v1/songs/{standing.id}" download="choirmaster-{standing.id}.json">json</a>'
     title = escape(str(request.get("caption", "")).strip() or "A song without a style")
     return (
-        f'<section class="player"><h2>{title}</h2><p class="faint">{escape(about)}<br>{_reading(record, request)}</p>'
+        f'<section class="player"><h2>{title}</h2><p class="faint">{about}<br>{_reading(record, request)}</p>'
         f'<audio controls preload="auto" aria-label="The song" src="{audio}"></audio>'
-        f'<p class="downloads"><span>Download</span>{links}</p></section>'
+        f"{show_karaoke(record, lyrics)}"
+        f'<p class="downloads"><span>Download</span>{links}</p>'
+        f'<p><a class="button" href="/?tab=compare" data-go="compare" data-song="{standing.id}">Compare</a></p>'
+        "</section>"
     )
+
+
+def downloads(standing: Standing) -> dict[str, str]:
+    """Where the files of a song that is done are found, by what they are called; only those there are."""
+    own, record = f"/v1/songs/{standing.id}", standing.record or {}
+    found = {form: f"{own}/audio?format={form}" for form in ("flac", "wav", "mp3")} | {"json": own}
+    if record.get("attention") is True:
+        found |= {form: f"{own}/attention?format={form}" for form in ("npz", "png")}
+    karaoke = read_karaoke(record)
+    return found | ({"lrc": f"{own}/karaoke?format=lrc"} if karaoke is not None and karaoke.lines else {})
 
 
 def _reading(record: dict[str, Any], request: dict[str, Any]) -> str:

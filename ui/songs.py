@@ -5,7 +5,6 @@ Ties engine, store, judge and router together for the HTTP API and the pages ali
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,16 +26,12 @@ from ui.judging import REMOVED, Judging
 from ui.listening import Listener
 from ui.listing import Listing, is_asked_for
 from ui.live import LiveJobs
+from ui.removal import Removal
 from ui.routing import Routing, prompt_of
 from ui.standings import Standing, of_job, of_record
 
-#: Seconds a deletion waits for the song being sung to reach its next step.
-CANCEL_PATIENCE = 2.0
 #: Songs of one comparison.
 MAX_COMPARED = 8
-
-
-log = logging.getLogger(__name__)
 
 
 class Songs:
@@ -51,6 +46,7 @@ class Songs:
         self.choices = Choices(store, self._has_ended)
         self.cascades = Cascades(self)
         self._live = LiveJobs(engine)
+        self._removal = Removal(engine, self.judging, self._live, self.count_change)
         engine.listeners.append(self._changed)
 
     def preview(self, request: SongRequest) -> tuple[Plan | None, CaptionReading, float]:
@@ -168,32 +164,32 @@ class Songs:
         if job is not None and job.state not in ENDED:
             self.engine.cancel(job)
 
-    def remove(self, song_id: str) -> str | None:
+    def remove(self, song_id: str, for_good: bool = False) -> str | None:
         """Cancel a song that waits or is being made, delete one that is stored, list one no more that ended otherwise.
 
         Returns "cancelled", "cancelling" (it ends with its next step), "failed" or "deleted"; None where there is none.
+        One that is deleted can be brought back for a while unless it is to go ``for_good``; see :meth:`kept_for`.
 
         Raises:
             SongError: it is stored and cannot be deleted.
         """
-        if not SONG_ID.fullmatch(song_id):
-            return None
-        job = self.engine.job(song_id)
-        if job is not None and job.state in ("failed", "cancelled"):
-            self._live.forget(song_id)
-            self.count_change()
-            return job.state
-        late = job is not None and job.state not in ENDED
-        if job is not None and late:
-            self._live.mark(song_id, unwanted=True)
-            self.engine.cancel(job)
-            if not job.wait(CANCEL_PATIENCE):
-                return "cancelling"
-            if job.state != "done":
-                return job.state
-        self._live.mark(song_id, unwanted=False)
-        # One that was done before the cancellation reached it may be deleted by now.
-        return "deleted" if self.judging.remove(song_id) or late else None
+        return self._removal.remove(song_id, for_good)
+
+    def restore(self, song_id: str) -> bool:
+        """Bring back a song that was deleted lately, all that belongs to it included; False where it is gone for good.
+
+        Raises:
+            engine.trash.PlaceTaken: something stands in its place.
+            SongError: it cannot be brought back.
+        """
+        back = self._removal.restore(song_id)
+        if back:
+            self.judge_again(song_id)  # where it went before the judge had heard it
+        return back
+
+    def kept_for(self, song_id: str) -> float:
+        """Seconds for which a song that was just deleted can be brought back; 0 where it is gone for good."""
+        return self.store.trash.kept_for if song_id in self.store.trash else 0.0
 
     def judge_again(self, song_id: str) -> None:
         """Let the judge hear a stored song that it has not judged yet."""
@@ -216,6 +212,7 @@ class Songs:
         self.engine.close()
         self.judging.close()
         self.routing.close()
+        self.store.trash.empty()
 
     def _going(self, listing: Listing) -> list[Job]:
         """Jobs of the list, newest first, that are not (also) on disk."""
@@ -260,6 +257,8 @@ class Songs:
 
     def _changed(self, job: Job) -> None:
         """Told by the engine, from its threads."""
+        if job.background:  # of an evaluation, which is nobody's song
+            return
         self.changes += job.step == 0 or job.state in ENDED or job.state == "decoding"
         if job.state not in ENDED:
             return
@@ -267,16 +266,7 @@ class Songs:
         if job.state != "done":
             return
         self.choices.write(job.id)
-        if unwanted and self._deleted(job.id):  # the cancellation came after the last step
+        if unwanted and self._removal.delete_unwanted(job.id):  # the cancellation came after the last step
             job.events.append("judged", REMOVED)
         else:
             self.judging.hear(job.id, job.request.lyrics, job.events)
-
-    def _deleted(self, song_id: str) -> bool:
-        """Delete a song that nobody wants; False where it cannot be, so that it is one like all others."""
-        try:
-            self.judging.remove(song_id)
-        except SongError as error:
-            log.warning("the cancelled song %s stays: %s", song_id, error)
-            return False
-        return True

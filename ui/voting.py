@@ -90,6 +90,14 @@ class Voting:
         """
         return self.log.read()
 
+    def of(self, comparison: str) -> list[Vote]:
+        """The picks of one comparison so far, in the order they were given; the last is the one that counts.
+
+        Raises:
+            RouterError: the log cannot be read.
+        """
+        return [vote for vote in self.read().votes if vote.comparison == comparison]
+
     def _check(self, comparison: str, standings: Sequence[Standing], song_id: str) -> Standing:
         """The song picked, where it may be."""
         winner = next((standing for standing in standings if standing.id == song_id), None)

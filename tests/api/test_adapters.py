@@ -23,8 +23,10 @@ import torch
 import uvicorn
 from safetensors.torch import save, save_file
 
+import api.adapter_form
 import api.adapters
 from adapters.card import AdapterCard, BaseCard
+from adapters.errors import AdapterError
 from adapters.lora_export import LORA_FORMATS, LoraFormat, write_lora
 from adapters.naming import diffusers_name, original_name
 from adapters.store import AdapterStore
@@ -345,13 +347,13 @@ def test_a_taken_name_is_a_conflict(client: Watching, shelf: AdapterStore) -> No
 def test_a_file_beyond_its_limit_is_refused_while_it_arrives(
     part: str, limit: str, client: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.adapters, limit, 1000)
+    monkeypatch.setattr(api.adapter_form, limit, 1000)
     large: dict[str, Any] = {part: bytes(1001)}
     assert f"{part} is larger than 1,000 bytes" in problem(upload(client, **large), 413)
     form = {"content-type": "multipart/form-data; boundary=b"}
     endless = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nx\r\n--b--\r\n' + bytes(1 << 24)
     if part == "weights":
-        monkeypatch.setattr(api.adapters, "MAX_JSON", 1000)
+        monkeypatch.setattr(api.adapter_form, "MAX_JSON", 1000)
         assert "the form is larger than" in problem(client.post("/v1/adapters", content=endless, headers=form), 413)
 
 
@@ -486,3 +488,36 @@ def test_a_large_upload_is_never_whole_in_memory(port: int, tmp_path: Path, monk
         tracemalloc.stop()
     assert answer.status_code == 413 and "do not fit into this machine's memory" in answer.text
     assert peaks[0] < 8 << 20
+
+
+# --- what is to blame
+
+
+def test_the_part_of_the_form_that_is_to_blame_is_named(client: Watching, shelf: AdapterStore) -> None:
+    def blamed(name: str | None = "mine", **parts: Any) -> str:
+        found = upload(client, name, **{**peft_files(), **parts}).json()
+        [fault] = found["errors"]
+        assert fault["detail"] == found["detail"]
+        return str(fault["field"])
+
+    assert upload(client, "taken", **peft_files()).status_code == 201
+    assert blamed("taken") == blamed("base") == blamed("../up") == blamed(None) == "name"
+    for weights in (b"x" * 500, pickle.dumps({"x": 1}), save({"x": torch.ones(2)}), b""):
+        assert blamed(weights=weights) == "weights"
+    assert blamed(client_name="adapter.pt") == "weights"
+    foreign = {name.replace("layers", "blocks"): layer for name, layer in PLANTED.items()}
+    assert blamed(**peft_files(foreign)) == "weights"
+    assert blamed(config=b"[]") == blamed(config=b'{"r": 4, "lora_alpha": 8, "use_dora": true}') == "config"
+    assert blamed(config=b"") == blamed(config=b'{"r": 5, "lora_alpha": 8}') == "config"
+    assert blamed(card=b"{}") == blamed(card=json.dumps(a_card(fingerprint="0" * 16)).encode()) == "card"
+    assert blamed(description="x" * 2001) == "description"
+    assert shelf.names() == ["taken"]
+
+
+def test_a_fault_of_the_server_is_no_fields(client: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise AdapterError("no room") from OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(AdapterStore, "add", full)
+    answer = upload(client, **peft_files())
+    assert answer.status_code == 507 and "errors" not in answer.json()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
@@ -111,3 +113,32 @@ def test_a_comparison_that_can_never_fit_is_wrong_and_names_both_numbers(client:
 @pytest.mark.parametrize("comparison", ["0123456789abcdef", "nothing", "..%2f..%2fetc", "%00", "F" * 16])
 def test_an_unknown_comparison_is_not_found(client: TestClient, comparison: str) -> None:
     problem(client.get(f"/v1/compare/{comparison}"), 404)
+
+
+def test_each_song_tells_its_loudness_and_what_makes_all_equally_loud(client: TestClient, compared: Songs) -> None:
+    held = hold(compared)
+    asked = client.post("/v1/compare", json={**SONG, "compositions": ["base", "rock", "folk"]}).json()
+    assert {(song["loudness"], song["gain"]) for song in asked["songs"]} == {(None, None)}, "nothing is sung yet"
+    held.go.set()
+    ids = [song["id"] for song in asked["songs"]]
+    for song in ids:
+        settle(client, song)
+    # planted: one ten decibels below the other, one silent
+    times = np.arange(48_000) / 48_000
+    tone = 0.5 * np.sin(2 * np.pi * 997 * times)
+    for song, audio in zip(ids, (tone, tone / 10**0.5, 0 * tone), strict=True):
+        soundfile.write(compared.store.audio(song), audio, 48_000, format="flac")
+    told = client.get(f"/v1/compare/{asked['id']}").json()["songs"]
+    loud, soft, silent = ((song["loudness"], song["gain"]) for song in told)
+    assert loud == pytest.approx((-9.03, -10.0), abs=0.1) and soft == pytest.approx((-19.03, 0.0), abs=0.1)
+    assert silent == (None, None)
+    # what is fetched is as it was sung
+    fetched, _ = soundfile.read(io.BytesIO(client.get(f"/v1/songs/{ids[0]}/audio?format=wav").content))
+    assert np.abs(fetched).max() == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_is_wrong_with_the_compositions_is_told_by_field(client: TestClient) -> None:
+    for many in (["base", ""], ["folk=much"]):
+        answer = client.post("/v1/compare", json={**SONG, "compositions": many})
+        said = problem(answer, 422)
+        assert answer.json()["errors"] == [{"field": "compositions", "detail": said}]

@@ -23,23 +23,42 @@ from api.export_jobs import ExportJobs
 from api.guard import Access
 from engine.settings import EngineSettings
 from engine.song_model import SongModel
+from tests.router.planted_router import Words
 from tests.shelf import make_shelf, planted
-from tests.ui.planted import FakeRouter, make_songs, settle
+from tests.ui.planted import FakeJudge, FakeRouter, make_songs, settle
+from tests.ui.planted_tables import plant_prompts, plant_results
+from ui.evaluations import Evaluations
+from ui.refits import Refits
+from ui.sources import Sources
 
 #: Where a request may hold what no schema can tell: words that can be sung, adapters that are there, fields that
 #: exclude each other.
-MORE_THAN_A_SCHEMA = {"/v1/songs", "/v1/compare", "/v1/cascades", "/v1/exports", "/v1/adapters"}
+MORE_THAN_A_SCHEMA = {"/v1/songs", "/v1/compare", "/v1/cascades", "/v1/exports", "/v1/exports/estimate", "/v1/adapters"}
+MORE_THAN_A_SCHEMA |= {"/v1/evaluations", "/v1/refits"}
 
 
 @pytest.fixture(scope="module")
 def app(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     folder = tmp_path_factory.mktemp("document")
     shelf = make_shelf(folder / "shelf", random_model.transformer)
-    songs = make_songs(random_model, folder / "songs", None, shelf, EngineSettings(max_queue=4), FakeRouter())
+    songs = make_songs(random_model, folder / "songs", FakeJudge(), shelf, EngineSettings(max_queue=4), FakeRouter())
+    plant_results(songs.store.folder / "eval")
     settle(songs.routing)
     exports = ExportJobs(folder / "exports", shelf, folder / "model")
-    app = build_app(songs, pages=False, access=Access(hosts=frozenset({"testserver"})), shelf=shelf, exports=exports)
-    yield app
+    sources = Sources(songs, folder / "model")
+    app = build_app(
+        songs,
+        pages=False,
+        access=Access(hosts=frozenset({"testserver"})),
+        shelf=shelf,
+        exports=exports,
+        sources=sources,
+        evaluations=Evaluations(songs, shelf, folder / "model"),
+        refits=Refits(songs, sources, shelf, folder / "model", Words),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ui.evaluation_run.PROMPTS", plant_prompts(folder))
+        yield app
     asgi.shutdown_lifespans()
 
 
@@ -84,13 +103,16 @@ KNOWN_GOOD: dict[str, tuple[dict[str, Any], int]] = {
     "/v1/route": ({"json": {"caption": "folk", "tags": ["slow"], "lyrics": "hello"}}, 200),
     "/v1/cascades": ({"json": {"lyrics": "hello", "steps": 1, "budget": 2, "stop_wer": 0, "retry": "seeds"}}, 202),
     "/v1/exports": ({"json": {"composition": {"folk": 0.5, "rock": 0.5}, "format": "comfyui", "rank": 2}}, 202),
+    "/v1/exports/estimate": ({"json": {"composition": "folk", "format": "peft"}}, 200),
+    "/v1/evaluations": ({"json": {"compositions": ["base", "folk=0.5"], "genres": 1}}, 202),
+    "/v1/refits": ({"json": {"source": "eval", "judge": "second", "feedback_weight": 1}}, 202),
     "/v1/adapters": ({"data": {"name": "mine", "description": "a folk voice"}}, 201),
 }
 
 
 def test_every_route_with_a_body_takes_a_good_one(app: FastAPI, random_model: SongModel, tmp_path: Path) -> None:
     weights = write_lora(planted(random_model.transformer, "folk"), tmp_path, "comfyui").read_bytes()
-    posted = {path for path, operations in app.openapi()["paths"].items() if "post" in operations}
+    posted = {p for p, operations in app.openapi()["paths"].items() if "requestBody" in operations.get("post", {})}
     assert posted == KNOWN_GOOD.keys()
     client = TestClient(app, "http://localhost")  # its lifespan does not run: the other test may still need the songs
     for path, (body, status) in KNOWN_GOOD.items():

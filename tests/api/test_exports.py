@@ -649,3 +649,84 @@ def test_a_file_is_called_after_its_composition_and_never_too_long() -> None:
     assert len(long.stem) <= 90 and "/" not in long.stem and not long.stem.startswith(".")
     negative = ExportRequest(composition={"a": -0.5}, format="peft")
     assert negative.stem == "a--0.5-peft"
+
+
+# --- how large it will be
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"composition": {"lyrics": 1}},
+        {"composition": {"lyrics": 1}, "dtype": "bf16"},
+        {"format": "diffusers"},
+        {"format": "comfyui", "dtype": "fp16"},
+        {"format": "original", "rank": 2},
+        {"merge": "knots"},
+        {"merge": "ties", "format": "comfyui"},
+        {"merge": "dare-ties", "rank": 3},
+        {"format": "full-diffusers"},
+        {"format": "full-diffusers", "shard_size": "100KB", "dtype": "bf16"},
+        {"composition": "base", "format": "full-original"},
+        {"format": "full-original", "dtype": "fp16", "shard_size": "200KB"},
+    ],
+)
+def test_the_size_is_known_before_it_is_made(fields: dict[str, Any], client: Watching, folder: Path) -> None:
+    answer = client.post("/v1/exports/estimate", json={**LORA, **fields})
+    assert answer.status_code == 200, answer.text
+    assert client.get("/v1/exports").json() == {"exports": []}
+    shown = make(client, **fields)
+    size, real = answer.json()["size"], shown["file"]["size"]
+    assert abs(size - real) <= 0.03 * real, (size, real)
+    path = folder / shown["id"] / shown["file"]["name"]
+    if path.suffix == ".zip":
+        names = [Path(name).name for name in zipfile.ZipFile(path).namelist()]
+        files = [name for name in names if name.endswith(".safetensors")]
+        assert answer.json()["files"] == len(files)
+    else:
+        tensors = load_file(path)
+        ranks = [t.shape[0] for key, t in tensors.items() if key.endswith(("lora_A.weight", "lora_down.weight"))]
+        assert (answer.json()["files"], answer.json()["rank"]) == (1, max(ranks))
+
+
+def test_the_rank_follows_from_the_adapters_and_the_merge(client: Watching) -> None:
+    def rank(**fields: Any) -> int | None:
+        answer = client.post("/v1/exports/estimate", json={**LORA, **fields})
+        found: int | None = answer.json()["rank"]
+        return found
+
+    # planted ranks are 2 and 3, one more in every second layer
+    assert rank(composition="lyrics") == 3 and rank(composition="lyrics=0.5,nolyrics=-1") == 7
+    assert rank(rank=5) == 5 and rank(rank=64) == 7 and rank(merge="ties") == 48 and rank(merge="knots") == 7
+    assert rank(format="full-diffusers") is None
+
+
+def test_what_cannot_be_exported_has_no_size_and_the_field_is_named(client: Watching, shipped: Path) -> None:
+    for path in ("/v1/exports/estimate", "/v1/exports"):
+        answer = client.post(path, json={**LORA, "composition": {"lyrics": 1, "folk": 0.5}})
+        assert problem(answer, 404) == "there is no adapter folk: choose from lyrics, nolyrics"
+        assert answer.json()["errors"] == [{"field": "composition", "detail": answer.json()["detail"]}]
+        answer = client.post(path, json={**LORA, "rank": 0, "shard_size": "x", "composition": {"lyrics": 9}})
+        assert [fault["field"] for fault in answer.json()["errors"]] == ["composition", "rank", "shard_size"]
+        assert problem(answer, 422) == "; ".join(fault["detail"] for fault in answer.json()["errors"])
+        assert (
+            "of which there is no LoRA"
+            in client.post(path, json={**LORA, "composition": ""}).json()["errors"][0]["detail"]
+        )
+    weights = shipped / "lyrics" / "adapter_model.safetensors"
+    kept = weights.read_bytes()
+    try:
+        weights.write_bytes(kept[:100])
+        assert "lyrics is damaged" in problem(client.post("/v1/exports/estimate", json=LORA), 422)
+    finally:
+        weights.write_bytes(kept)
+
+
+def test_the_size_of_a_whole_model_needs_the_model(shipped: Path, folder: Path, serve: Any) -> None:
+    jobs = ExportJobs(folder, AdapterStore(shipped), folder / "none")
+    client = serve(jobs)
+    assert client.post("/v1/exports/estimate", json=LORA).status_code == 200
+    said = problem(client.post("/v1/exports/estimate", json={**LORA, "format": "full-diffusers"}), 422)
+    assert "not on this machine" in said
+    jobs.close()

@@ -105,7 +105,8 @@ def test_the_list_is_narrowed_by_everything_it_can_be(client: TestClient) -> Non
     assert found(judged=True) == found(max_wer=0.7) == found(min_wer=0.6) == {first["id"]}
     assert found(judged=False) == {second["id"]}
     assert found(max_wer=0.1) == found(min_wer=0.7) == found(adapter="lyrics") == set()
-    assert found(adapter="base") == found(state="done") == found()
+    assert found(adapter="base") == found(state="done") == found(compared=False) == found()
+    assert found(compared=True) == set()
     assert found(state="queued") == found(state="failed") == found(comparison="f" * 16) == set()
     assert found(since="2020-01-01T00:00:00Z", until="2100-01-01T00:00:00") == found()
     assert found(until="2020-01-01T00:00:00+02:00") == found(since="2100-01-01T00:00:00Z") == set()
@@ -197,9 +198,99 @@ def test_the_queue_its_places_and_its_limit(random_model: SongModel, tmp_path: P
 def test_a_stored_song_is_deleted(client: TestClient, songs: Songs) -> None:
     sung = sing(client)
     settle(client, sung["id"])
-    assert client.delete(f"/v1/songs/{sung['id']}").json() == {"id": sung["id"], "state": "deleted"}
+    deleted = {"id": sung["id"], "state": "deleted", "kept_for": 600.0}
+    assert client.delete(f"/v1/songs/{sung['id']}").json() == deleted
     assert client.get(f"/v1/songs/{sung['id']}").status_code == 404
     assert not (songs.store.folder / sung["id"]).exists()
+
+
+def test_a_deleted_song_is_nowhere_and_comes_back_as_it_was(client: TestClient, songs: Songs) -> None:
+    sung = sing(client)
+    before = settle(client, sung["id"])
+    sound, changes = client.get(before["links"]["audio"]).content, songs.changes
+    where = f"/v1/songs/{sung['id']}"
+    client.delete(where)
+    assert songs.changes > changes
+    for what in ("", "/audio", "/audio?format=wav", "/attention", "/karaoke"):
+        problem(client.get(where + what), 404)
+    assert client.get("/v1/songs").json()["total"] == 0
+    problem(client.delete(where), 404)
+    changes = songs.changes
+    back = client.post(f"{where}/restore")
+    assert (back.status_code, back.json()) == (200, before) and songs.changes > changes
+    assert client.get(where).json() == before and client.get(before["links"]["audio"]).content == sound
+    assert [s["id"] for s in client.get("/v1/songs?judged=true").json()["songs"]] == [sung["id"]]
+    said = problem(client.post(f"{where}/restore"), 404)
+    assert "10 minutes" in said
+
+
+def test_a_song_deleted_for_good_does_not_come_back(client: TestClient, songs: Songs) -> None:
+    ids = [sing(client, seed=seed)["id"] for seed in (1, 2)]
+    for song_id in ids:
+        settle(client, song_id)
+    client.delete(f"/v1/songs/{ids[1]}")  # first only put aside
+    for song_id in ids:
+        gone = client.delete(f"/v1/songs/{song_id}?for_good=true").json()
+        assert gone == {"id": song_id, "state": "deleted", "kept_for": 0.0}
+        problem(client.post(f"/v1/songs/{song_id}/restore"), 404)
+    assert [path.name for path in songs.store.folder.iterdir() if "index" not in path.name] == []
+
+
+def test_what_stands_in_the_place_of_a_deleted_song_is_told(client: TestClient, songs: Songs, tmp_path: Path) -> None:
+    song_id = sing(client)["id"]
+    settle(client, song_id)
+    client.delete(f"/v1/songs/{song_id}")
+    (songs.store.folder / song_id).touch()
+    answer = client.post(f"/v1/songs/{song_id}/restore")
+    assert "something stands in its place" in problem(answer, 409) and str(tmp_path) not in answer.text
+    (songs.store.folder / song_id).unlink()
+    assert client.post(f"/v1/songs/{song_id}/restore").status_code == 200
+
+
+@pytest.mark.parametrize("song_id", ["0123456789abcdef", "nothing", "..%2f..%2fetc", "0" * 33, "%00"])
+def test_a_song_nobody_deleted_is_not_brought_back(client: TestClient, song_id: str) -> None:
+    problem(client.post(f"/v1/songs/{song_id}/restore"), 404)
+
+
+def test_a_song_deleted_before_it_was_judged_is_judged_when_it_is_back(
+    client: TestClient, songs: Songs, judge: FakeJudge
+) -> None:
+    judge.go.clear()
+    song_id = sing(client)["id"]
+    client.delete(f"/v1/songs/{song_id}")
+    judge.go.set()
+    until(lambda: judge.heard)
+    assert client.post(f"/v1/songs/{song_id}/restore").status_code == 200
+    assert settle(client, song_id)["judged"]["state"] == "judged"
+    assert songs.store.record(song_id)["judged"]["wer"] > 0  # type: ignore[index]
+
+
+def test_a_song_of_a_comparison_that_is_brought_back_is_part_of_it_again(client: TestClient, songs: Songs) -> None:
+    answer = client.post("/v1/compare", json={**SONG, "compositions": ["base"]}).json()
+    [song] = answer["songs"]
+    settled = settle_done(client, song["id"])
+    assert settled["comparison"] == answer["id"]
+    assert client.get("/v1/songs?compared=true").json()["total"] == 1
+    client.delete(f"/v1/songs/{song['id']}")
+    problem(client.get(f"/v1/compare/{answer['id']}"), 404)
+    client.post(f"/v1/songs/{song['id']}/restore")
+    found = client.get(f"/v1/compare/{answer['id']}").json()
+    assert [s["id"] for s in found["songs"]] == [song["id"]]
+
+
+def settle_done(client: TestClient, song_id: str) -> dict[str, Any]:
+    until(lambda: client.get(f"/v1/songs/{song_id}").json()["state"] == "done")
+    return settle(client, song_id)
+
+
+def test_the_trash_goes_with_the_server(random_model: SongModel, tmp_path: Path, judge: FakeJudge) -> None:
+    songs = make_songs(random_model, tmp_path, judge)
+    with TestClient(build_app(songs, pages=False), "http://localhost") as client:
+        song_id = sing(client)["id"]
+        settle(client, song_id)
+        client.delete(f"/v1/songs/{song_id}")
+        assert len(list(tmp_path.glob(".trash-*/*"))) == 1
+    assert list(tmp_path.glob(".trash-*")) == []
 
 
 def test_what_ended_without_a_song_is_removed_as_often_as_one_likes(

@@ -116,6 +116,9 @@ def test_a_pick_is_written_down_with_all_a_fit_needs(
     assert asked == ["model"]
     page = client.get("/v1/votes?limit=1&offset=1").json()
     assert page["votes"] == listed["votes"][1:] and page["total"] == 2
+    assert client.get(f"/v1/votes?comparison={comparison}").json()["votes"] == listed["votes"]
+    assert client.get("/v1/votes?comparison=0123456789abcdef").json()["total"] == 0
+    assert voting.of(comparison) == list(voting.read().votes) and voting.of("0123456789abcdef") == []
 
 
 def test_no_votes_are_an_empty_list(client: TestClient) -> None:

@@ -189,6 +189,7 @@ def test_a_song_that_was_deleted_is_neither_the_best_nor_there(songs: Songs) -> 
     assert later is not None and later.best is None and later.takes[0] == ended.takes[0]
     assert (later.takes[1].song, later.takes[1].state) == (None, "removed")
     assert later.takes[1].error == "the song was removed" and later.shown == ended.takes[0].song
+    assert songs.restore(str(ended.best)) and songs.cascades.standing(ended.id) == ended, "and back it is part of it"
 
 
 @pytest.mark.parametrize("budget", [1, 2])

@@ -21,51 +21,66 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 
 def test_every_mode_is_read() -> None:
-    assert read_modes(("base", "lyrics", "", "", "both")).composition == {}
-    assert read_modes(("adapters", "b=0.5, a", "", "", "both")).composition == {"a": 1, "b": 0.5}
-    assert read_modes(("routed", "", "", "", "both")).mode == "routed"
-    assert read_modes(("cascade", "", "", None, None)).options == CascadeOptions()
+    assert read_modes(("base", "lyrics", "", "", "both", "a")).composition == {}
+    assert read_modes(("blend", "b=0.5, a", "", "", "both", "c")).composition == {"a": 1, "b": 0.5}
+    assert read_modes(("single", "b=0.5, a", "", "", "both", " c ")).composition == {"c": 1}
+    assert read_modes(("routed", "", "", "", "both", None)).mode == "routed"
+    assert read_modes(("cascade", "", "", None, None, None)).options == CascadeOptions()
     asked = CascadeOptions(budget=5, stop_wer=0.1, retry="seeds")
-    assert read_modes(("cascade", "", " 5 ", "0.1", "seeds")).options == asked
+    assert read_modes(("cascade", "", " 5 ", "0.1", "seeds", None)).options == asked
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "field", "said"),
     [
-        (("adapters", "a=much", "", "", "both"), "lyrics=0.6"),
-        (("adapters", "A", "", "", "both"), "no adapter name"),
-        (("cascade", "", "0", "", "both"), "budget is '0'"),
-        (("cascade", "", "17", "", "both"), "; give the songs to sing at most, 1 to 16"),
-        (("cascade", "", "many", "", "both"), "budget is 'many'"),
-        (("cascade", "", "", "nan", "both"), "stop_wer is 'nan'"),
-        (("cascade", "", "", "1.5", "both"), "less than or equal to 1; give a word error rate from 0"),
-        (("cascade", "", "", "", "never"), "; give adapters, seeds or both"),
-        (("adapters", "routed", "", "", "both"), "routed is what the router chooses"),
+        (("blend", "a=much", "", "", "both", None), "composition", "lyrics=0.6"),
+        (("blend", "A", "", "", "both", None), "composition", "no adapter name"),
+        (("single", "a", "", "", "both", "A"), "composition", "no adapter name"),
+        (("single", "a", "", "", "both", None), "composition", "no adapter is chosen"),
+        (("cascade", "", "0", "", "both", None), "budget", "budget is '0'"),
+        (("cascade", "", "17", "", "both", None), "budget", "; give the songs to sing at most, 1 to 16"),
+        (("cascade", "", "many", "", "both", None), "budget", "budget is 'many'"),
+        (("cascade", "", "", "nan", "both", None), "stop_wer", "stop_wer is 'nan'"),
+        (("cascade", "", "", "1.5", "both", None), "stop_wer", "less than or equal to 1; give a word error rate"),
+        (("cascade", "", "", "", "never", None), "retry", "; give adapters, seeds or both"),
+        (("blend", "routed", "", "", "both", None), "composition", "routed is what the router chooses"),
     ],
 )
-def test_what_is_wrong_is_told(values: tuple[Any, ...], said: str) -> None:
-    with pytest.raises(RequestError, match=re.escape(said)):
+def test_what_is_wrong_is_told(values: tuple[Any, ...], field: str, said: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(said)) as raised:
         read_modes(values)
+    assert [fault.field for fault in raised.value.faults] == [field]
 
 
 def test_a_stored_song_fills_the_fields_again() -> None:
     take = TakeOf("f" * 16, 0, "base", 4, 0.1, "seeds")
-    assert show_modes({}, Choice(decide(), take)) == ["cascade", "", "4", "0.1", "seeds"]
+    assert show_modes({}, Choice(decide(), take)) == ["cascade", "", "4", "0.1", "seeds", None]
     assert show_modes({}, Choice(decide()))[0] == "routed"
-    assert show_modes({"composition": {"a": 0.5}}, NOTHING)[:2] == ["adapters", "a=0.5"]
+    for blend in ({"a": 0.5}, {"a": 1, "b": -0.5}):
+        fields = show_modes({"composition": blend}, NOTHING)
+        assert fields[0] == "blend" and fields[-1] is None
+        assert read_modes(tuple(fields)).composition == blend
+    fields = show_modes({"composition": {"a": 1}}, NOTHING)
+    assert fields[0] == "single" and fields[-1] == "a" and read_modes(tuple(fields)).composition == {"a": 1}
     for composition in ({}, None, 3, {"../a": 1}, {"a": "x"}):
         assert show_modes({"composition": composition}, NOTHING)[0] == "base"
-    assert [part.visible for part in show_fields("cascade")[1:]] == [False, True]
+    assert [part.visible for part in show_fields("cascade")[1:]] == [False, False, True]
+    assert [part.visible for part in show_fields("blend")[1:]] == [False, True, False]
     assert show_fields("base")[0] == ""
     assert 'href="/v1/router/report" target="_blank"' in show_knowledge(True) and show_knowledge(False) == ""
 
 
 def test_a_decision_shows_every_candidate_and_nothing_of_others_as_markup() -> None:
+    sure = show_decision(decide())
+    assert "No confident choice" not in sure
+    for why in ("abstained", "unknown ground", "no signal"):
+        shown = show_decision(replace(decide(), why=why))
+        assert "<strong>No confident choice, default taken.</strong>" in shown
     gone = Candidate(EVIL, {}, 0.9, 0.8, 2.0, -0.5, 0.1, available=False, reason=f"{EVIL} is gone")
     decision = decide()
     shown = show_decision(replace(decision, candidates=(*decision.candidates, gone), notes=(EVIL,)))
     assert "<img" not in shown and "<i>sings" not in shown and "<b>old" not in shown
-    text = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", shown))
+    text = re.sub(r"\s+", " ", re.sub('<span class="sr">[^<]*</span>|<[^>]+>', "", shown))
     assert "predicted WER 20 %" in text and "10–40 %" in text and "is gone" in text
     rows = re.findall(r"<tr class=.*?</tr>", shown)
     assert len(rows) == 4 and "chosen" in rows[0] and "default" in rows[1] and 'class="gone"' in rows[3]
@@ -87,7 +102,8 @@ def standing(**fields: Any) -> CascadeStanding:
 
 def test_takes_are_listed_with_their_words_and_players() -> None:
     shown = show_takes(standing(), "a" * 16)
-    assert "Take 3 of at most 4" in shown and "20 %" in shown and "<img" not in shown
+    said = re.sub('<span class="sr">[^<]*</span>|<[^>]+>', "", shown)
+    assert "Take 3 of at most 4, enough at a WER of 20 %." in said and "20 %" in shown and "<img" not in shown
     assert shown.count("<audio") == 1 and "WER 50 %" in shown and "judging" in shown
     assert re.findall(r'data-song="(\w+)"( aria-current="true")?', shown) == [
         ("f" * 16, ""),  # all of it

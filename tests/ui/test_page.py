@@ -17,7 +17,7 @@ from ui.choices import Choice, TakeOf
 from ui.desk import Services
 from ui.modes import show_modes
 from ui.page import BROWSER, build_page
-from ui.panes import Panes, View
+from ui.panes import Panes, View, keep_maps, show_maps
 from ui.progress import show_player, show_status
 from ui.recent import show_recent
 from ui.songs import Songs
@@ -28,6 +28,9 @@ from ui.theme import make_theme
 EVIL = "<img src=x onerror=alert(1)>"
 REQUEST = {"caption": EVIL, "lyrics": f"hello {EVIL} there", "seed": 3}
 REQUEST_TO_SING = SongRequest(caption="folk", lyrics="hello old friend", seed=1, steps=2)
+KARAOKE = {
+    "lines": [{"text": EVIL, "start": 0, "end": 1, "words": [{"text": EVIL, "start": 0, "end": 1}]}],
+}
 RECORD = {
     "seconds": 4.2,
     "spent": {"denoise": 0.5},
@@ -68,13 +71,20 @@ def songs(random_model: SongModel, tmp_path: Path) -> Any:
 def test_every_state_is_told(fields: dict[str, Any], said: str) -> None:
     shown = show_status(standing(**fields))
     assert said in shown and "<img" not in shown
+    assert ("Cancelling…" in show_status(standing(**fields), True)) == standing(**fields).going
     assert show_player(standing(**fields)) == ""
 
 
 def test_the_player_offers_every_download_and_no_markup_of_others() -> None:
     shown = show_player(standing(record=RECORD))
-    assert set(re.findall(r'download="[^"]*\.(\w+)"', shown)) == {"flac", "wav", "mp3", "json"}
-    assert "no genre recognised" in shown and "seed 3" in shown
+    always = {"flac", "wav", "mp3", "json"}
+    assert set(re.findall(r'download="[^"]*\.(\w+)"', shown)) == always
+    watched = show_player(standing(record={**RECORD, "attention": True}))
+    assert set(re.findall(r'download="[^"]*\.(\w+)"', watched)) == always | {"npz", "png"}
+    timed = show_player(standing(record={**RECORD, "karaoke": KARAOKE}))
+    assert set(re.findall(r'download="[^"]*\.(\w+)"', timed)) == always | {"lrc"} and "<img" not in timed
+    assert 'data-go="compare" data-song="0123456789abcdef"' in shown
+    assert "no genre recognised" in shown and re.search(r"seed.*?</span></span> 3 ", shown)
     assert "<img" not in shown
 
 
@@ -93,13 +103,40 @@ def test_only_what_changed_is_sent(songs: Songs) -> None:
     until(lambda: job.state == "singing")
     seen = panes.show(job.id, {})[-1]
     assert "step 0 of 2" in seen["status"] and "<svg" in seen["picture"] and seen["player"] == ""
+    assert f'<attention-map data-song="{job.id}" data-live="1" data-audio="#player audio">' in seen["maps"]
     assert not [update for update in panes.show(job.id, seen) if isinstance(update, str)]
     held.go.set()
     until(lambda: verdict_state(songs, job.id) == "judged")
     *updates, last = panes.show(job.id, seen)
     changed = [name for name, update in zip(Panes.NAMES, updates, strict=True) if isinstance(update, str)]
-    assert changed == ["status", "player", "verdict", "recent"], "the picture was there before"
+    assert changed == ["status", "player", "verdict", "recent"], "picture and maps were there before"
     assert "<audio" in last["player"] and "33" in last["verdict"] and last["status"] == ""
+    assert 'data-live="0"' in panes.show(job.id, {})[-1]["maps"], "whoever comes later has missed the steps"
+
+
+def test_a_song_that_is_cancelled_says_so_before_it_has_ended(songs: Songs) -> None:
+    held, panes = hold(songs), Panes(songs)
+    job = songs.submit(REQUEST_TO_SING)
+    until(lambda: job.state == "singing")
+    seen = panes.show(job.id, {})[-1]
+    panes.cancel(job.id)
+    assert panes.cancelling(job.id) and "Cancelling…" in panes.show(job.id, seen)[-1]["status"]
+    held.go.set()
+    until(lambda: job.ended)
+    last = panes.show(job.id, seen)[-1]
+    assert "Cancelled." in last["status"] and last["maps"] == "" and not panes.cancelling(job.id)
+
+
+def test_maps_are_shown_where_they_are_kept() -> None:
+    assert show_maps(standing(record=RECORD)) == "" and "data-live" in show_maps(standing(state="queued"))
+    assert 'data-live="0"' in show_maps(standing(record={**RECORD, "attention": True}))
+    for request in ({**REQUEST, "attention": None}, {**REQUEST, "lyrics": "[verse]"}):
+        assert show_maps(standing(state="singing", request=request)) == ""
+    for state in ("failed", "cancelled"):
+        assert show_maps(standing(state=state)) == ""
+    going, done = show_maps(standing(state="singing")), show_maps(standing(record={**RECORD, "attention": True}))
+    assert keep_maps(going, done) == going and keep_maps(going, "") == "" and keep_maps("", done) == done
+    assert keep_maps(going, done.replace("0123456789abcdef", "f" * 16)) != going
 
 
 def test_a_judged_song_is_not_judged_again(songs: Songs) -> None:
@@ -153,7 +190,7 @@ def test_a_take_of_a_cascade_that_goes_on_can_be_cancelled(songs: Songs, monkeyp
 
 def test_a_cascade_without_a_take_fills_the_form_too() -> None:
     view = View(None, cascade(state="cancelled"), whole=True)
-    assert show_modes({}, view.choice) == ["cascade", "", "4", "0.1", "seeds"]
+    assert show_modes({}, view.choice) == ["cascade", "", "4", "0.1", "seeds", None]
     assert show_modes({}, View().choice)[0] == "base"
 
 

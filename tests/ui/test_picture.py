@@ -62,4 +62,4 @@ def test_one_note_alone_and_a_flat_melody() -> None:
 def test_lyrics_become_no_markup() -> None:
     evil = '<script>alert(1)</script> & "hello"'
     shown = draw_plan(plan_of(evil), evil)
-    assert set(re.findall(r"<(\w+)", shown)) <= {"section", "div", "h3", "small", "svg", "rect", "text", "line"}
+    assert set(re.findall(r"<(\w+)", shown)) <= {"section", "div", "h3", "small", "svg", "rect", "text", "line", "span"}

@@ -32,7 +32,7 @@ PROMPT = RouterPrompt(caption="folk", lyrics="hello")
 def test_a_router_is_asked_with_the_fingerprints_of_the_shelf(random_model: SongModel, tmp_path: Path) -> None:
     shelf, router = make_shelf(tmp_path, random_model.transformer), FakeRouter()
     routing = Routing(lambda: router, shelf, tmp_path)
-    assert routing.describe() == {"state": "loading", "reason": LOADING}
+    assert routing.describe() == {"state": "loading", "reason": LOADING, "used": None}
     settle(settle(routing))  # twice does no harm
     assert routing.decide(PROMPT).name == "folk=0.5"
     assert routing.state == "ready" and routing.reason is None

@@ -10,12 +10,17 @@ from typing import Any
 
 import gradio as gr
 
-from engine.errors import ChoirmasterError, RequestError
+from adapters.base import Base
+from engine.errors import ChoirmasterError
 from engine.request import SongRequest
 from ui import form as forms
 from ui import modes
-from ui.decided import show_decision
+from ui.blends import Blends
 from ui.desk import QUICK, Desk
+from ui.draft import READ, read_draft
+from ui.examples import QUICK_PROMPTS, Example, genre_examples
+from ui.field_faults import find_faults
+from ui.foresight import complain, read_all, wire_checks, wire_router, wire_shelf
 from ui.panes import Panes, Seen
 from ui.progress import EMPTY
 from ui.songs import Songs
@@ -23,134 +28,142 @@ from ui.songs import Songs
 #: Seconds between two looks at how the song stands.
 LOOK_EVERY = 0.5
 _REMEMBER = "(id) => { window.choirmaster.rememberSong(id); return []; }"
+_KEEP_DRAFT = "(...values) => { window.choirmaster.keepDraft?.(values); return []; }"
+_BEGIN_DRAFT = "() => { window.choirmaster.tell('draft'); return []; }"
+_TO_FAULT = "() => { window.choirmaster.toFault?.(); return []; }"
 _OPEN_LINKS = "window.choirmaster.openLinks(element, trigger);"
 
 
 def build(desk: Desk) -> None:
     """Lay it out inside the current block, and wire it."""
     songs = desk.services.songs
-    panes, preset = Panes(songs), songs.engine.model.preset
-    seen = gr.State({})
-    opened = gr.Textbox(visible=False)
-    timer = gr.Timer(LOOK_EVERY)
-    awaiting = gr.Timer(LOOK_EVERY, active=False)  # only while the router is being loaded
+    panes, model = Panes(songs), songs.engine.model
     with gr.Row(elem_id="desk", equal_height=False):
         with gr.Column(scale=5, min_width=300, elem_id="asking"):
-            form = forms.build(preset.steps, preset.guidance)
+            form = forms.build(model.preset.steps, model.preset.guidance)
             trouble = gr.HTML(elem_id="trouble")
         with gr.Column(scale=6, min_width=300, elem_id="song"):
             parts = [gr.HTML(EMPTY, elem_id="status"), gr.HTML(elem_id="player")]
             reuse = gr.Button("Put its words into the form", size="sm", visible=False, elem_id="reuse")
             parts.append(gr.HTML(elem_id="takes", js_on_load=_OPEN_LINKS))
-            parts += [gr.HTML(elem_id=name) for name in ("picture", "verdict", "decided")]
+            parts += [gr.HTML(elem_id=name) for name in ("verdict", "maps", "picture", "decided")]
     gr.HTML("<h2>Recent songs</h2>", elem_id="recent-title")
     parts.append(gr.HTML(elem_id="recent", js_on_load=_OPEN_LINKS))
-    _wire(desk, panes, form, parts, trouble, reuse, opened, seen, timer)
-    _wire_router(desk.page, songs, form, awaiting)
+    blends = Blends(desk.services.shelf, Base.of(model.transformer))
+    singing = _Singing(desk, panes, form, blends, trouble, [form.cancel, reuse, *parts, gr.State({})])
+    singing.wire(parts, reuse)
+    wire_checks(desk, songs, form, trouble)
+    wire_router(desk, songs, form)
+    wire_shelf(desk, form, blends)
 
 
-def _wire(
-    desk: Desk,
-    panes: Panes,
-    form: forms.Form,
-    parts: list[gr.HTML],
-    trouble: gr.HTML,
-    reuse: gr.Button,
-    opened: gr.Textbox,
-    seen: gr.State,
-    timer: gr.Timer,
-) -> None:
-    songs, inputs, wanted = panes.songs, list(form.inputs), list(form.modes.inputs)
+class _Singing:
+    """What the form and the song do with each other. ``shown``: all that shows the song, and what was seen of it."""
 
-    def line(*values: Any) -> str:
-        return forms.live_line(songs.preview, values)
+    def __init__(
+        self, desk: Desk, panes: Panes, form: forms.Form, blends: Blends, trouble: gr.HTML, shown: list[Any]
+    ) -> None:
+        self.desk, self.panes, self.songs, self.form, self.blends = desk, panes, panes.songs, form, blends
+        self.trouble, self.shown, self.seen = trouble, shown, shown[-1]
+        self.inputs, self.wanted = list(form.inputs), list(form.modes.inputs)
+        self.slots = list(form.slots.parts.values())
+        self.opened = gr.Textbox(visible=False)
 
-    def buttons(opened: str) -> list[Any]:
-        view = panes.view(opened)
-        return [gr.Button(interactive=view.going), gr.Button(visible=view.request is not None and not view.going)]
+    def wire(self, parts: list[gr.HTML], reuse: gr.Button) -> None:
+        """Connect everything but what is checked while one types."""
+        form, fields, opened, seen = self.form, [*self.inputs, *self.wanted], self.opened, self.seen
+        told = [self.trouble, form.more, *self.slots, opened, *self.shown]
+        asked = form.sing.click(self.sing, [seen, opened, *fields], told, **QUICK)
+        entered = self.inputs[0].submit(self.sing, [seen, opened, *fields], told, **QUICK)
+        listed = [part for part in parts if part.elem_id in ("recent", "takes")]
+        links = [part.click(self.pick, [seen], [opened, *self.shown], **QUICK) for part in listed]
+        sent = self.desk.command.click(self.command, [seen], [*fields, opened, *self.shown], **QUICK)
+        for event in (asked, entered, *links, sent):
+            event.then(None, [opened], [], js=_REMEMBER)
+        for event in (asked, entered):
+            event.then(None, [], [], js=_TO_FAULT)
+        form.cancel.click(self.cancel, [opened, seen], self.shown, **QUICK)
+        reuse.click(self.fill, [opened], fields, **QUICK)
+        gr.Timer(LOOK_EVERY).tick(self.look, [opened, seen], self.shown, **QUICK)
+        form.dice.click(forms.new_seed, [], [self.inputs[forms.FIELDS.index("seed")]], **QUICK)
+        begun = [*self.inputs[:2], self.inputs[forms.FIELDS.index("tags")], self.trouble]
+        for prompt, button in zip(QUICK_PROMPTS, form.prompts, strict=True):
+            button.click(lambda p=prompt: _begin(p), [], begun, **QUICK)
+        form.example.input(lambda genre: _begin(genre_examples().get(str(genre))), [form.example], begun, **QUICK)
+        draft = gr.Textbox(visible=False)
+        arrived = self.desk.page.load(
+            self.arrive, [draft], [*fields, form.modes.sliders, opened, *self.shown], js=READ, **QUICK
+        )
+        arrived.then(None, [], [], js=_BEGIN_DRAFT)
+        gr.on([field.change for field in fields], None, fields, [], js=_KEEP_DRAFT)
 
-    def sing(last: Seen, opened: str, *values: Any) -> list[Any]:
+    def sing(self, last: Seen, opened: str, *values: Any) -> list[Any]:
         try:
-            opened = _sing(songs, forms.read_form(values[: len(inputs)]), modes.read_modes(values[len(inputs) :]))
+            request, wanted = read_all(self.songs, self.form, values)
+            opened = _sing(self.songs, request, wanted)
         except ChoirmasterError as error:
-            unchanged = [gr.skip()] * (len(parts) + 4)
-            return [forms.complaint(str(error)), *unchanged]
-        return ["", opened, *buttons(opened), *panes.show(opened, last)]
+            faults = find_faults(error)
+            folded = any(fault.field in forms.FOLDED for fault in faults)
+            unfolded = gr.Accordion(open=True) if folded else gr.skip()
+            unchanged = [gr.skip()] * (1 + len(self.shown))
+            return [complain(self.form, faults), unfolded, *self.form.slots.show(faults), *unchanged]
+        return ["", gr.skip(), *self.form.slots.show(()), opened, *self.show(opened, last)]
 
-    def look(opened: str, last: Seen) -> list[Any]:
-        if last.get("key") == panes.key(opened):
-            return [gr.skip()] * (len(parts) + 3)
-        return [*buttons(opened), *panes.show(opened, last)]
+    def show(self, opened: str, last: Seen) -> list[Any]:
+        """Updates of all that shows the song."""
+        view, cancelling = self.panes.view(opened), self.panes.cancelling(opened)
+        return [
+            gr.Button(interactive=view.going and not cancelling),
+            gr.Button(visible=view.request is not None and not view.going),
+            *self.panes.show(opened, last),
+        ]
 
-    def show(opened: str, last: Seen) -> list[Any]:
-        songs.judge_again(opened)
-        return [opened, *buttons(opened), *panes.show(opened, last)]
+    def look(self, opened: str, last: Seen) -> list[Any]:
+        unchanged = last.get("key") == self.panes.key(opened)
+        return [gr.skip()] * len(self.shown) if unchanged else self.show(opened, last)
 
-    def pick(last: Seen, event: gr.EventData) -> list[Any]:
-        return show(str(event._data.get("song", "")), last)
+    def open(self, opened: str, last: Seen) -> list[Any]:
+        self.songs.judge_again(opened)
+        return [opened, *self.show(opened, last)]
 
-    def command(last: Seen, event: gr.EventData) -> list[Any]:
-        return show(str(event._data.get("song", "")), last)
+    def pick(self, last: Seen, event: gr.EventData) -> list[Any]:
+        return self.open(str(event._data.get("song", ""))[:64], last)
 
-    def arrive(request: gr.Request) -> list[Any]:
-        opened = str(request.query_params.get("song", ""))[:64]
-        values = fill(opened)
-        if panes.view(opened).request is None:
-            values[forms.FIELDS.index("seed")] = forms.new_seed()
-        return [*values, *show(opened, {})]
+    def command(self, last: Seen, event: gr.EventData) -> list[Any]:
+        """Whoever is sent here from another tab: a song to look at, and perhaps to sing again."""
+        song, again = str(event._data.get("song", ""))[:64], bool(event._data.get("again"))
+        fields = len(self.inputs) + len(self.wanted)
+        if not song:  # the tab was opened, no more
+            return [gr.skip()] * (fields + 1 + len(self.shown))
+        return [*(self.fill(song) if again else [gr.skip()] * fields), *self.open(song, last)]
 
-    def fill(opened: str) -> list[Any]:
-        view = panes.view(opened)
+    def cancel(self, opened: str, last: Seen) -> list[Any]:
+        self.panes.cancel(opened)
+        return self.show(opened, last)
+
+    def fill(self, opened: str) -> list[Any]:
+        """The fields as a song was asked for."""
+        view = self.panes.view(opened)
         if view.request is None:
-            return [gr.skip()] * (len(inputs) + len(wanted))
+            return [gr.skip()] * (len(self.inputs) + len(self.wanted))
         return [*forms.show_form(view.request), *modes.show_modes(view.request, view.choice)]
 
-    shown = [form.cancel, reuse, *parts, seen]
-    told = [trouble, opened, *shown]
-    asked = form.sing.click(sing, [seen, opened, *inputs, *wanted], told, **QUICK)
-    entered = inputs[0].submit(sing, [seen, opened, *inputs, *wanted], told, **QUICK)
-    listed = [part for part in parts if part.elem_id in ("recent", "takes")]
-    links = [part.click(pick, [seen], [opened, *shown], **QUICK) for part in listed]
-    for event in (asked, entered, *links):
-        event.then(None, [opened], [], js=_REMEMBER)
-    form.cancel.click(panes.cancel, [opened], [], **QUICK)
-    reuse.click(fill, [opened], [*inputs, *wanted], **QUICK)
-    form.dice.click(forms.new_seed, [], [inputs[forms.FIELDS.index("seed")]], **QUICK)
-    for prompt, button in zip(forms.PROMPTS, form.prompts, strict=True):
-        button.click(lambda p=prompt: (p.caption, p.lyrics, ""), [], [*inputs[:2], trouble], **QUICK)
-    gr.on([field.change for field in inputs], line, inputs, [form.line], trigger_mode="always_last", **QUICK)
-    gr.on([field.input for field in (*inputs, *wanted)], lambda: "", [], [trouble], **QUICK)
-    groups = [form.modes.about, form.modes.adapters, form.modes.tries]
-    wanted[0].change(modes.show_fields, [wanted[0]], groups, **QUICK)
-    timer.tick(look, [opened, seen], shown, **QUICK)
-    desk.command.click(command, [seen], [opened, *shown], **QUICK).then(None, [opened], [], js=_REMEMBER)
-    desk.page.load(arrive, [], [*inputs, *wanted, opened, *shown], **QUICK).then(line, inputs, [form.line], **QUICK)
+    def arrive(self, draft: str | None, request: gr.Request) -> list[Any]:
+        """A page that is opened, or loaded again: what was typed, a song of the address, or a fresh form."""
+        opened = str(request.query_params.get("song", ""))[:64]
+        values = read_draft(draft, opened)
+        if values is None:
+            values = self.fill(opened)
+            if self.panes.view(opened).request is None:
+                values[forms.FIELDS.index("seed")] = forms.new_seed()
+        return [*values[:-1], *modes.show_shelf(self.blends.listed(), values[-1]), *self.open(opened, {})]
 
 
-def _wire_router(page: gr.Blocks, songs: Songs, form: forms.Form, awaiting: gr.Timer) -> None:
-    """What the router would choose, as far as it is loaded."""
-    inputs, wanted, knows = list(form.inputs), list(form.modes.inputs), form.modes.knows
-
-    def preview(*values: Any) -> str:
-        return _preview(songs, values[: len(inputs)], values[len(inputs) :])
-
-    def know() -> list[Any]:
-        state = songs.routing.state
-        return [modes.show_knowledge(state == "ready"), gr.Timer(active=state == "loading")]
-
-    # What the router reads, and whether it is asked at all.
-    gr.on(
-        [field.change for field in (*inputs[:2], wanted[0])],
-        preview,
-        [*inputs, *wanted],
-        [form.modes.preview],
-        trigger_mode="always_last",
-        **QUICK,
-    )
-    awaiting.tick(
-        lambda *values: [preview(*values), *know()], [*inputs, *wanted], [form.modes.preview, knows, awaiting], **QUICK
-    )
-    page.load(know, [], [knows, awaiting], **QUICK)
+def _begin(example: Example | None) -> list[Any]:
+    """Style, lyrics and tags of an example; nothing where there is none."""
+    if example is None:
+        return [gr.skip()] * 4
+    return [example.caption, example.lyrics, list(example.tags), ""]
 
 
 def _sing(songs: Songs, request: SongRequest, wanted: modes.Wanted) -> str:
@@ -160,18 +173,3 @@ def _sing(songs: Songs, request: SongRequest, wanted: modes.Wanted) -> str:
     if wanted.mode == "routed":
         return songs.submit_routed(request).id
     return songs.submit(request.sung_by(wanted.composition)).id
-
-
-def _preview(songs: Songs, values: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
-    """What the router would sing the form with, or why it cannot be asked; nothing where it is not to be."""
-    if wanted[0] not in ("routed", "cascade"):
-        return ""
-    routing = songs.routing
-    if routing.state == "loading":  # a page does not wait
-        return f"<p class='faint' role='status'>{routing.reason}</p>"
-    try:
-        return show_decision(songs.decide(forms.read_form(values)), label="What the router would choose")
-    except RequestError:  # told below the words already
-        return ""
-    except ChoirmasterError as error:
-        return forms.complaint(str(error))

@@ -14,9 +14,14 @@ import pytest
 from adapters.store import AdapterStore
 from api.export_jobs import ExportJobs
 from engine.song_model import SongModel
+from tests.router.planted_router import Words
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, FakeRouter, make_songs, served
+from tests.ui.planted_tables import plant_prompts, plant_results
+from ui.evaluations import Evaluations
+from ui.refits import Refits
 from ui.songs import Songs
+from ui.sources import Sources
 from ui.voting import Voting
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -48,6 +53,9 @@ class Site:
     shelf: AdapterStore
     judge: FakeJudge
     browser: Any
+    sources: Sources
+    evaluations: Evaluations
+    refits: Refits
     troubles: list[str] = field(default_factory=list)
 
     def open(self, path: str = "/", **options: Any) -> Any:
@@ -72,24 +80,32 @@ class Site:
 
 @contextmanager
 def open_site(model: SongModel, folder: Path, heard: str = "hello cold friend") -> Iterator[Site]:
-    """A site over a random model: a judge that hears ``heard`` in every song, and a shelf with folk and rock."""
+    """A site over a random model: a judge that hears ``heard`` in every song, a shelf with folk and rock, and a results
+    table as the source ``eval``."""
     from playwright.sync_api import sync_playwright
 
     judge, shelf = FakeJudge(heard), make_shelf(folder / "shelf", model.transformer)
     songs = make_songs(model, folder / "songs", judge, shelf, router=FakeRouter())
     exports = ExportJobs(songs.store.folder / "exports", shelf, str(folder / "no-model"))
     voting = Voting(songs, shelf, lambda: "planted")
-    with served(songs, shelf=shelf, exports=exports, voting=voting) as url, sync_playwright() as playwright:
+    plant_results(songs.store.folder / "eval")
+    sources = Sources(songs, folder / "no-model")
+    evaluations = Evaluations(songs, shelf, folder / "no-model")
+    refits = Refits(songs, sources, shelf, folder / "no-model", Words)
+    services: dict[str, Any] = {"shelf": shelf, "exports": exports, "voting": voting, "sources": sources}
+    services |= {"evaluations": evaluations, "refits": refits}
+    with pytest.MonkeyPatch.context() as patch, served(songs, **services) as url, sync_playwright() as playwright:
+        patch.setattr("ui.evaluation_run.PROMPTS", plant_prompts(folder))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield Site(url, songs, shelf, judge, browser)
+        yield Site(url, songs, shelf, judge, browser, sources, evaluations, refits)
         browser.close()
 
 
 def fill(page: Any, lyrics: str, caption: str = "folk", steps: str = "2") -> None:
     """Fill in the Sing tab."""
-    page.get_by_label("Style").fill(caption)
-    page.get_by_label("Lyrics").fill(lyrics)
-    page.get_by_label("Steps", exact=True).fill(steps)
+    # by id: other tabs ask for the like
+    for name, text in (("caption", caption), ("lyrics", lyrics), ("steps", steps)):
+        page.locator(f"#{name} :is(input, textarea)").fill(text)
 
 
 def sing(page: Any) -> None:

@@ -1,0 +1,122 @@
+// `<sing-again data-request data-compositions data-measured>`: sings a measured song once more, from the same seed, and
+// shows it where it was asked for; or asks for a comparison of the same prompt and goes there.
+
+const post = async (address, body) => {
+  const answer = await fetch(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const told = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(told.detail || `the server answered ${answer.status}`);
+  return told;
+};
+
+const make = (kind, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(kind), properties);
+  element.append(...children);
+  return element;
+};
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+class SingAgain extends HTMLElement {
+  connectedCallback() {
+    this.pressed = (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      if (button.matches("[data-sing]")) this.ask(button, () => this.sing());
+      else if (button.matches("[data-compare]")) this.ask(button, () => this.compare());
+    };
+    this.addEventListener("click", this.pressed);
+  }
+
+  disconnectedCallback() {
+    this.removeEventListener("click", this.pressed);
+    this.unfollow();
+  }
+
+  unfollow() {
+    if (this.events) this.events.close();
+    this.events = null;
+  }
+
+  get place() { return this.querySelector(".sung-again"); }
+
+  say(text, kind = "said") {
+    this.line ??= make("p");
+    if (!this.line.isConnected) this.place.prepend(this.line);
+    this.line.className = kind;
+    this.line.textContent = text;
+  }
+
+  // What is wrong stands beside the buttons, which can be pressed again.
+  async ask(button, begin) {
+    button.disabled = true;
+    try {
+      await begin();
+    } catch (error) {
+      this.say(error instanceof TypeError ? "The server does not answer: try again in a moment." : error.message, "fault");
+    }
+    button.disabled = false;
+  }
+
+  async compare() {
+    const { composition, ...asked } = JSON.parse(this.dataset.request);
+    const compositions = JSON.parse(this.dataset.compositions);
+    const { id } = await post("/v1/compare", { ...asked, compositions });
+    window.choirmaster.go("compare", { comparison: id });
+  }
+
+  async sing() {
+    this.unfollow();
+    const { id } = await post("/v1/songs", JSON.parse(this.dataset.request));
+    this.line = null;
+    this.place.replaceChildren();
+    this.say("Waiting to be sung…", "working");
+    const map = make("attention-map");
+    Object.assign(map.dataset, { song: id, live: "1", audio: `#again-${id}` });
+    this.place.append(map);
+    await new Promise((ended) => this.follow(id, map, ended));
+  }
+
+  follow(id, map, ended) {
+    this.events = new EventSource(`/v1/songs/${id}/events`);
+    const hear = (name, heard) => this.events.addEventListener(name, (event) => heard(JSON.parse(event.data)));
+    const end = (text, kind) => {
+      this.unfollow();
+      this.say(text, kind);
+      ended();
+    };
+    hear("step", (told) => this.say(`Singing, step ${told.step} of ${told.steps}`, "working"));
+    hear("decoding", () => this.say("Making sound of it…", "working"));
+    hear("failed", (told) => end(told.error || told.reason || "the song failed", "fault"));
+    hear("cancelled", () => end("Cancelled.", "said"));
+    hear("done", () => {
+      this.say("Sung. The judge is listening…", "working");
+      map.dataset.live = "0";
+      map.before(this.player(id));
+      ended(); // what the judge makes of it comes by itself
+    });
+    hear("judged", (verdict) => end(...this.read(verdict)));
+    this.events.onerror = () => {
+      if (this.events && this.events.readyState === EventSource.CLOSED) end("The server does not tell more of it.", "fault");
+    };
+  }
+
+  player(id) {
+    const audio = make("audio", { id: `again-${id}`, controls: true, src: `/v1/songs/${id}/audio` });
+    audio.setAttribute("aria-label", "The song as it is sung now");
+    const link = make("a", { className: "button", href: `/?song=${id}`, textContent: "Open it in Sing" });
+    Object.assign(link.dataset, { go: "sing", song: id });
+    return make("div", { className: "again-player" }, audio, link);
+  }
+
+  read(verdict) {
+    if (verdict.state !== "judged") return [`Sung. ${verdict.reason || "Nobody listened"}.`, "said"];
+    const measured = percent(Number(this.dataset.measured));
+    return [`Sung now: ${percent(verdict.wer)} of the words wrong; measured: ${measured}.`, "said"];
+  }
+}
+
+customElements.define("sing-again", SingAgain);
