@@ -76,7 +76,8 @@ Composition = Annotated[str, Query(min_length=1, max_length=1200, description="A
 
 
 def evidence_routes(sources: Sources, aligned: frozenset[tuple[int, int]]) -> APIRouter:
-    """The routes of results tables. ``aligned``: layer and head of those of the model that follow the words."""
+    """The routes of results tables. ``aligned``: layer and head of those of the loaded model that follow the words, for
+    tables that do not name those of their own."""
     router = APIRouter(tags=["evidence"])
     readings = CapacityLimiter(READINGS)
 
@@ -140,13 +141,25 @@ def evidence_routes(sources: Sources, aligned: frozenset[tuple[int, int]]) -> AP
             record = sources.attention(source, prompt, seed, composition)
             if record is None:
                 raise _not_kept("attention maps", "were")
-            return AttentionMaps(**pack_record(record, aligned)).model_dump_json().encode()
+            return (
+                AttentionMaps(**pack_record(record, _followers(sources.source(source), aligned)))
+                .model_dump_json()
+                .encode()
+            )
 
         content = await to_thread.run_sync(read, limiter=readings)
         body = b"" if request.method == "HEAD" else content
         return Response(body, headers={"Content-Length": str(len(content))}, media_type="application/json")
 
     return router
+
+
+def _followers(source: Source, aligned: frozenset[tuple[int, int]]) -> frozenset[tuple[int, int]]:
+    """The heads that follow the words in the songs of a table, which another model may have sung."""
+    told = source.about.get("alignment_heads")
+    pairs = told if isinstance(told, list) else []
+    found = {tuple(pair) for pair in pairs if isinstance(pair, list) and list(map(type, pair)) == [int, int]}
+    return frozenset((layer, head) for layer, head in found) or aligned
 
 
 def show_source(source: Source) -> SourceShown:

@@ -18,10 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.export_jobs import ExportJobs
+from ui.errands import PATIENCE
 from ui.songs import Songs
 
 #: Seconds that answers under way get once no more songs are being made.
 SHUTDOWN_SECONDS = 3
+#: Seconds that long work gets to end where the end is cut short.
+SHORT = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,7 @@ class LongWork(Protocol):
 
     def refuse(self) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self, timeout: float = PATIENCE) -> None: ...
 
 
 class DrainingServer(uvicorn.Server):
@@ -59,7 +62,7 @@ class DrainingServer(uvicorn.Server):
             self.exports.refuse()
             threading.Thread(target=self._finish, name="choirmaster-draining", daemon=True).start()
         elif self._signals == 2:
-            threading.Thread(target=self._close, name="choirmaster-closing", daemon=True).start()
+            threading.Thread(target=self._cut_short, name="choirmaster-closing", daemon=True).start()
         else:
             self.should_exit = self.force_exit = True
 
@@ -70,17 +73,25 @@ class DrainingServer(uvicorn.Server):
                 log.warning("not all songs were finished and judged within %g s", self.drain)
             if not self.exports.drain(max(0.0, ends - time.monotonic())):
                 log.warning("not all exports were finished within %g s", self.drain)
-            self._close()
+            self.exports.stop()
+            for work in self.works:  # before the songs, that what is being sung of it is kept
+                work.close()
+            self.songs.close()
         except Exception:
             log.exception("what was at hand was not finished")
         finally:
             self.should_exit = True
 
-    def _close(self) -> None:
-        self.exports.stop()
-        for work in self.works:
-            work.close()
-        self.songs.close()
+    def _cut_short(self) -> None:
+        try:
+            self.exports.stop()
+            self.songs.close()
+            for work in self.works:
+                work.close(SHORT)
+        except Exception:
+            log.exception("what was at hand was not ended in order")
+        finally:
+            self.should_exit = True
 
 
 def serve_app(

@@ -163,18 +163,24 @@ def song_routes(songs: Songs) -> APIRouter:
     )
     def restore(song_id: SongId) -> Any:
         """As it was, with its verdict, and in its comparison or cascade. Answers 404 where it is gone for good or was
-        never deleted, 409 where something stands in its place."""
+        never deleted, 409 where something stands in its place, or where it is back and its song.json cannot be read."""
         try:
             back = songs.restore(song_id)
         except PlaceTaken as error:
             raise Problem(409, str(error)) from error
-        standing = songs.standing(song_id) if back else None
-        if standing is None:
+        if not back:
             minutes = f"{songs.store.trash.kept_for / 60:.0f}"
             raise Problem(
                 404,
                 f"no deleted song {song_id[:40]!r} is kept: one can be brought back for {minutes} minutes, by the "
                 "server that deleted it",
+            )
+        standing = songs.standing(song_id)
+        if standing is None:
+            raise Problem(
+                409,
+                f"the song {song_id} is back, and its song.json cannot be read: mend that file, or delete the song for "
+                "good",
             )
         return shown(standing)
 

@@ -93,10 +93,13 @@ class Register:
     def end(
         self, job: Job, state: State, error: str | None, song: Song | None = None, *, timed_out: bool = False
     ) -> bool:
-        """End a job, once; False where it has ended already."""
+        """End a job, once; False where it has ended already. A background song that was cancelled too late to stop it
+        is dropped: it is stored nowhere, and whoever asked for it has left."""
         with self._lock:
             if job.ended:
                 return False
+            if song is not None and job.background and job.unwanted:
+                state, error, song = "cancelled", "the song was cancelled", None
             job.timed_out, job.song, job.error, job.state = timed_out, song, error, state
             if state == "done":
                 self._paced()

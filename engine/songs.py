@@ -168,7 +168,7 @@ class SongStore:
         Where the disk is too full for that it is removed for good.
 
         Raises:
-            SongError: it cannot be removed.
+            SongError: it can be neither put aside nor, on a full disk, removed; it stays.
         """
         folder = self._path(song_id)
         with self._lock:

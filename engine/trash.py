@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.files import is_full
 from engine.errors import SongError
 from engine.hidden_folders import claim_folder, clear_abandoned
 
@@ -67,6 +68,9 @@ class Trash:
         """Take a song out of sight; False where it is not there, or a full disk has no room for another folder.
 
         One that is larger than all that may be kept is deleted at once.
+
+        Raises:
+            SongError: it cannot be moved; it stays where it is.
         """
         source = self._folder / song_id
         with self._lock:
@@ -83,13 +87,22 @@ class Trash:
                         return False
                     self._let_go()  # somebody cleared the trash away
                 except OSError as error:
-                    log.warning("the song %s cannot be kept for a while: %s", song_id, error)
                     self._tidy()
+                    if not is_full(error):
+                        raise SongError(
+                            f"the song {song_id} cannot be put aside in {self._folder} ({error.strerror or error}): "
+                            "check the rights of that folder, or delete the song for good"
+                        ) from error
+                    log.warning("the song %s cannot be kept for a while: %s", song_id, error)
                     return False
             else:
                 return False
             doomed = [] if (old := self._kept.pop(song_id, None)) is None else [old]
-            self._kept[song_id] = _Kept(grave, size, self._clock() + self.kept_for)
+            kept = _Kept(grave, size, self._clock() + self.kept_for)
+            if size > self.max_bytes:  # others would have to go for it, and it with them
+                doomed.append(kept)
+            else:
+                self._kept[song_id] = kept
         self._sweep(doomed)
         return True
 

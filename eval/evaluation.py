@@ -27,10 +27,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Told of progress, from any thread: of songs sung, and of songs heard by one judge."""
+    """Told of progress, from any thread: of songs sung, of songs heard by one judge, and of those that failed, why."""
 
     sung: Callable[[Cell], None] = lambda cell: None
     heard: Callable[[Cell], None] = lambda cell: None
+    failed: Callable[[Cell, str], None] = lambda cell, reason: None
 
 
 def evaluate(
@@ -58,6 +59,7 @@ def evaluate(
     def failed(cell: Cell, reason: str) -> None:
         with lock:
             failures.append(Failure(cell, reason))
+        watcher.failed(cell, reason)
 
     ears = Ears(grid, listeners, lambda cell, _: watcher.heard(cell), failed)
     wanted = {one: {cell.key for cell in cells} for one, cells in todo.hear.items()}

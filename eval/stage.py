@@ -142,9 +142,13 @@ class Stage:
         finally:
             for _, job in waiting:
                 self.engine.cancel(job)  # no effect on those that are done
-            for cell, job in waiting:
-                if sound and job.state == "done":
-                    self._end(cell, job, sung, failed)
+            try:
+                for cell, job in waiting:
+                    if sound and job.state == "done":
+                        self._end(cell, job, sung, failed)
+            finally:
+                for _, job in waiting:  # the engine forgets the songs of those that end later by itself
+                    self.engine.forget(job)
 
     def keep(self, cell: Cell, song: Song) -> None:
         """Put a song on disk: its sound, its maps where they are wanted, and then its line in the journal.

@@ -9,10 +9,10 @@ import logging
 import math
 import os
 import re
-import shutil
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
@@ -27,6 +27,8 @@ Ending = Literal["done", "cancelled", "failed"]
 #: What an id looks like.
 ERRAND_ID = re.compile(r"[0-9a-f]{16}")
 CLOSED = "the server was stopped before it was done"
+#: Seconds that the end of a server waits for what is being done.
+PATIENCE = 60.0
 #: Folders on their way out are called so.
 HIDDEN = ".removed-"
 
@@ -81,6 +83,7 @@ class Errands(Generic[_ERRAND]):
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._given_up = False
 
     def put(self, errand: _ERRAND) -> None:
         """Queue one.
@@ -134,11 +137,13 @@ class Errands(Generic[_ERRAND]):
         for errand in left:
             self._end(errand, "cancelled", CLOSED)
 
-    def close(self, timeout: float = 60.0) -> None:
-        """Do as :meth:`refuse` does, and wait for the one that is being done to end."""
+    def close(self, timeout: float = PATIENCE) -> None:
+        """Do as :meth:`refuse` does, and wait for the one that is being done to end, ``timeout`` seconds at the most;
+        where that was too short once, not again."""
         self.refuse()
-        if self._thread is not None:
+        if self._thread is not None and not self._given_up:
             self._thread.join(timeout)
+            self._given_up = self._thread.is_alive()
 
     def _run(self) -> None:
         while True:
@@ -173,13 +178,18 @@ class Errands(Generic[_ERRAND]):
             log.exception("how the %s %s ended was not written down", self.called, errand.id)
 
 
-def delete_folder(folder: Path) -> None:
-    """Delete a folder of finished work: in one step out of sight, and then for good.
+@contextmanager
+def burial(folder: Path) -> Iterator[Callable[[], None]]:
+    """What takes a folder of finished work out of sight in one step, for example while a lock is held; what was taken
+    is deleted for good at the end.
 
     Raises:
         OSError: it cannot be moved, and is there as before.
     """
     with hidden_folder(folder.parent, HIDDEN) as grave:
-        if os.path.lexists(folder):
-            os.rename(folder, grave / folder.name)
-            shutil.rmtree(grave, ignore_errors=True)
+
+        def bury() -> None:
+            if os.path.lexists(folder):
+                os.rename(folder, grave / folder.name)
+
+        yield bury

@@ -193,7 +193,7 @@ def describe(standing: EvaluationStanding) -> Run:
 
 
 def say_standing(standing: EvaluationStanding) -> str:
-    """How far an evaluation is; ``browser/evidence.js`` says the same while it runs."""
+    """How far an evaluation is; ``browser/runs.js`` says the same while it runs."""
     if standing.state == "queued":
         return "Waiting for what was started before"
     left = standing.seconds_left

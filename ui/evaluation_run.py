@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from adapters.store import AdapterStore
 from engine.engine import Engine
 from engine.errors import ChoirmasterError
 from eval.cells import Cell
-from eval.evaluation import Failure, Watcher, evaluate
+from eval.evaluation import Watcher, evaluate
 from eval.grid import Grid, Plan
 from eval.grid_table import write_results
 from eval.ledger import Ledger, Listening, Todo
@@ -34,6 +34,13 @@ from ui.evaluation_records import MOST_TOLD, CellFailure, EvaluationRequest, Eva
 #: Songs asked of the engine at once: the compositions of one prompt and seed, within these bounds.
 FEWEST_AHEAD, MOST_AHEAD = 2, 4
 PROMPTS = {"test": TEST, "router": ROUTER}
+#: What is said to whoever sits at a terminal, and what to whoever asks a server. The longer come first.
+_SAID = {
+    "another evaluation is writing into": "another process is writing into",
+    "wait until it is done, or choose another --out": "wait until it is done, and make the same request again",
+    "choose another --out": "mend the permissions of the songs' folder",
+    "the same command": "the same request",
+}
 
 
 class EvaluationError(ChoirmasterError):
@@ -69,21 +76,18 @@ class Evaluation(Errand):
         with self.lock:
             self.sung, self.heard, self.fresh = self.sung + sung, self.heard + heard, self.fresh + heard
 
-    def fail(self, failures: Sequence[Failure]) -> None:
-        """Songs could not be sung or heard."""
-        told = [
-            CellFailure(prompt=f.cell.prompt.id, seed=f.cell.seed, composition=f.cell.composition, reason=f.reason)
-            for f in failures[:MOST_TOLD]
-        ]
+    def fail(self, cell: Cell, reason: str) -> None:
+        """A song could not be sung or heard."""
+        told = CellFailure(prompt=cell.prompt.id, seed=cell.seed, composition=cell.composition, reason=reason)
         with self.lock:
-            self.failed, self.failures = len(failures), tuple(told)
+            self.failed, self.failures = self.failed + 1, (*self.failures, told)[:MOST_TOLD]
 
     def describe(self, place: int = 0) -> EvaluationStanding:
         """How it stands; ``place`` among those that wait."""
         with self.lock:
             left = None
             if self.state == "running" and self.began is not None and self.fresh:
-                left = (self.total - self.heard) * (time.monotonic() - self.began) / self.fresh
+                left = (self.total - self.heard - self.failed) * (time.monotonic() - self.began) / self.fresh
             return EvaluationStanding(
                 id=self.id,
                 state=self.state,
@@ -132,7 +136,7 @@ def run_evaluation(
             about = _describe(grid, judge, request, engine, left)
             try:
                 if left:
-                    evaluation.fail(_evaluate(evaluation, grid, todo, one, judge, engine))
+                    _evaluate(evaluation, grid, todo, one, judge, engine)
             except BaseException:
                 with suppress(ChoirmasterError):
                     _write(grid, one, about)
@@ -147,7 +151,7 @@ def run_evaluation(
 
 def _evaluate(
     evaluation: Evaluation, grid: Grid, todo: Todo, one: Listening, judge: EvaluationJudge, engine: Engine
-) -> tuple[Failure, ...]:
+) -> None:
     first = {cell.prompt.id: cell.seed for cell in reversed(grid.cells)}
     ahead = min(MOST_AHEAD, max(FEWEST_AHEAD, len(grid.plan.compositions)))
 
@@ -155,12 +159,12 @@ def _evaluate(
         return cell.seed == first[cell.prompt.id]
 
     judge.load()
-    return evaluate(
+    evaluate(
         grid,
         todo,
         engine,
         {one: [judge]},
-        Watcher(lambda _: evaluation.count(sung=1), lambda _: evaluation.count(heard=1)),
+        Watcher(lambda _: evaluation.count(sung=1), lambda _: evaluation.count(heard=1), evaluation.fail),
         keep_maps,
         Manners(ahead, background=True, stopped=evaluation.stopped.is_set),
     )
@@ -183,9 +187,9 @@ def _write(grid: Grid, one: Listening, about: dict[str, Any]) -> None:
 
 def _reword(reason: str) -> str:
     """What is said to whoever sits at a terminal, for whoever asks a server."""
-    return reason.replace("the same command", "the same request").replace(
-        "choose another --out", "mend the permissions of the songs' folder"
-    )
+    for said, instead in _SAID.items():
+        reason = reason.replace(said, instead)
+    return reason
 
 
 def canonical(request: EvaluationRequest) -> EvaluationRequest:

@@ -21,7 +21,7 @@ from engine.errors import ChoirmasterError, Fault, RequestError
 from engine.hidden_folders import clear_abandoned
 from eval.grid_log import open_heard, open_sung
 from eval.targets import run_name
-from ui.errands import CLOSED, ERRAND_ID, HIDDEN, Errands, Refused, delete_folder
+from ui.errands import CLOSED, ERRAND_ID, HIDDEN, PATIENCE, Errands, Refused, burial
 from ui.evaluation_judges import CopyJudge, EvaluationJudge, copy_judge, name_listening
 from ui.evaluation_records import (
     CellFailure,
@@ -38,6 +38,8 @@ __all__ = ["CellFailure", "EvaluationRequest", "EvaluationStanding", "Evaluation
 
 #: Evaluations that may wait for the one that runs.
 MOST_WAITING = 4
+#: Seconds after which to ask again for one that is being stopped.
+STOPPING = 2
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Evaluations:
         self.folder = songs.store.folder / EVALUATIONS
         self._errands: Errands[Evaluation] = Errands("evaluation", self._do, self._write, MOST_WAITING)
         self._lock = threading.Lock()
+        self._marking = threading.Lock()  # of its own: reading a whole model takes long
         self._model_mark: str | None = None
         clear_abandoned(self.folder, HIDDEN)
         self._known = {found.id: found for found in self._read()}
@@ -71,7 +74,7 @@ class Evaluations:
 
         Raises:
             RequestError: a composition cannot be sung; told of the field ``compositions``.
-            Refused: there is no judge, too many wait, or the server is about to end.
+            Refused: there is no judge, too many wait, the same one is being stopped, or the server is about to end.
             ChoirmasterError: the folder cannot be written.
         """
         request = canonical(self._check(request))
@@ -80,6 +83,8 @@ class Evaluations:
         name = self._name(request)
         with self._lock:
             known = self._known.get(name)
+            if known is not None and known.stopped.is_set() and not known.ended:
+                raise Refused(f"the evaluation {name} is being stopped: ask again in a moment", STOPPING)
             if known is not None and (not known.ended or (known.state == "done" and not known.failed)):
                 return self._describe(known)
             evaluation = known or self._make(name, request)
@@ -116,12 +121,16 @@ class Evaluations:
         """
         with self._lock:
             found = self._known.get(evaluation)
-            if found is None:
-                return None
-            if found.ended:
-                delete_folder(found.folder)
-                del self._known[evaluation]
-                return "removed"
+        if found is None:
+            return None
+        if found.ended:
+            with burial(found.folder) as bury, self._lock:  # nobody waits for the lock while files are deleted
+                if self._known.get(evaluation) is not found:
+                    return None
+                if found.ended:  # else it was begun again meanwhile
+                    bury()
+                    del self._known[evaluation]
+                    return "removed"
         self._errands.stop(found)
         return "cancelled"
 
@@ -129,9 +138,9 @@ class Evaluations:
         """Begin no more and stop the one that runs, without waiting for it; the same request goes on with it later."""
         self._errands.refuse()
 
-    def close(self) -> None:
-        """Stop as :meth:`refuse` does, and wait until what is done is a table."""
-        self._errands.close()
+    def close(self, timeout: float = PATIENCE) -> None:
+        """Stop as :meth:`refuse` does, and wait until what is done is a table, ``timeout`` seconds at the most."""
+        self._errands.close(timeout)
 
     def _describe(self, evaluation: Evaluation) -> EvaluationStanding:
         return evaluation.describe(self._errands.place(evaluation))
@@ -154,7 +163,7 @@ class Evaluations:
 
     def _name(self, request: EvaluationRequest) -> str:
         """The same for the same request, as long as model, adapters and judge are the same."""
-        with self._lock:
+        with self._marking:
             self._model_mark = self._model_mark or fingerprint_model(self.model)
         adapters = sorted({name for text in request.compositions for name in parse_composition(text)})
         marks = {name: fingerprint_adapter(self.shelf.folder / name) for name in adapters}

@@ -138,7 +138,7 @@ def describe(standing: RefitStanding) -> Run:
 
 
 def say_standing(standing: RefitStanding) -> str:
-    """How far a refit is; ``browser/evidence.js`` says the same while it runs."""
+    """How far a refit is; ``browser/runs.js`` says the same while it runs."""
     if standing.state == "queued":
         return "Waiting for what was started before"
     if standing.state != "running":

@@ -119,6 +119,8 @@ def fit_elsewhere(work: RefitWork, load: LoadSentences, stopped: Event, told: Ca
         if process.is_alive():
             process.kill()
             process.join()
+        if stopped.is_set():  # it may have been quicker
+            work.out.unlink(missing_ok=True)
 
 
 def _work(work: RefitWork, load: LoadSentences, there: Connection) -> None:

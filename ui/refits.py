@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,14 +17,13 @@ from pathlib import Path
 from typing import Literal
 
 from adapters.store import AdapterStore
-from engine.errors import ChoirmasterError, Fault, RequestError
 from engine.hidden_folders import clear_abandoned
 from router.errors import RouterError
 from router.feedback import FEEDBACK
-from router.fit_table import FitOptions, pick_judge, read_fittable
 from router.router import Router
 from router.router_file import RouterFile, read_router_file
-from ui.errands import CLOSED, ERRAND_ID, HIDDEN, Errand, Errands, delete_folder
+from ui.errands import CLOSED, ERRAND_ID, HIDDEN, PATIENCE, Errand, Errands, burial
+from ui.refit_checks import check_refit, fit_options
 from ui.refit_records import (
     ROUTER,
     Interval,
@@ -45,12 +45,14 @@ from ui.refit_work import (
     load_usual_sentences,
 )
 from ui.songs import Songs
-from ui.sources import SourceError, Sources
+from ui.sources import Sources
 
 __all__ = ["Interval", "RefitError", "RefitFindings", "RefitRequest", "RefitStanding", "Refits"]
 
 #: Where refits lie in the songs' folder, and how many may wait for the one that runs.
 REFITS, MOST_WAITING = "refits", 4
+#: Refits that are kept once they have ended: the newest, and the one that the server routes by.
+MOST_KEPT = 32
 
 log = logging.getLogger(__name__)
 
@@ -80,8 +82,9 @@ class Refits:
     ) -> None:
         self.songs, self.sources, self.shelf, self.model, self.load = songs, sources, shelf, model, load
         self.folder = songs.store.folder / REFITS
-        self._errands: Errands[_Refit] = Errands("refit", self._do, self._write, MOST_WAITING)
+        self._errands: Errands[_Refit] = Errands("refit", self._do, self._settle, MOST_WAITING)
         self._lock = threading.Lock()
+        self._putting = Counter[str]()  # ids of those whose routers are being loaded to be put to use
         clear_abandoned(self.folder, HIDDEN)
         self._known = {found.id: found for found in self._read()}
 
@@ -92,7 +95,7 @@ class Refits:
             RequestError: there is no such table or judge, or no router can be fitted to it; told of the field.
             Refused: too many wait, or the server is about to end.
         """
-        self._check(request)
+        check_refit(request, self.sources)
         name = secrets.token_hex(8)
         refit = _Refit(id=name, request=request, created=datetime.now(UTC), folder=self.folder / name)
         with self._lock:
@@ -123,21 +126,26 @@ class Refits:
         """Cancel one that waits or runs, delete one that has ended; None where there is none.
 
         Raises:
-            RefitError: the server routes by it.
+            RefitError: the server routes by it, or is about to.
             OSError: its folder cannot be deleted.
         """
         with self._lock:
             found = self._known.get(refit)
-            if found is None:
+        if found is None:
+            return None
+        if not found.ended:
+            self._errands.stop(found)
+            return "cancelled"
+        with burial(found.folder) as bury, self._lock:  # nobody waits for the lock while files are deleted
+            if self._known.get(refit) is not found:
                 return None
-            if found.ended:
-                if self.songs.routing.used == refit:
-                    raise RefitError(f"the server routes by the refit {refit}: go back to its own router first")
-                delete_folder(found.folder)
-                del self._known[refit]
-                return "removed"
-        self._errands.stop(found)
-        return "cancelled"
+            if self._putting[refit]:
+                raise RefitError(f"the refit {refit} is being put to use: ask again once it routes")
+            if self.songs.routing.used == refit:
+                raise RefitError(f"the server routes by the refit {refit}: go back to its own router first")
+            bury()
+            del self._known[refit]
+        return "removed"
 
     def report(self, refit: str) -> str | None:
         """What one found, as a page of HTML; None where there is none of that id.
@@ -159,14 +167,20 @@ class Refits:
         Raises:
             RefitError: it is not done, its router cannot be read any more, or the song model is another one by now.
         """
-        found = self._find(refit)
-        if found is None:
-            return None
-        file = self._router_file(found)
+        with self._lock:
+            found = self._known.get(refit)
+            if found is None:
+                return None
+            self._putting[refit] += 1  # it is not removed while it is being loaded
         try:
+            file = self._router_file(found)
             self.songs.routing.use(Router(file, self.load()), refit, self.model, self.shelf)
         except RouterError as error:
             raise RefitError(str(error)) from error
+        finally:
+            with self._lock:
+                self._putting[refit] -= 1
+                self._putting += Counter()  # leaves out those at 0
         self.songs.count_change()
         return self._describe(found)
 
@@ -179,9 +193,9 @@ class Refits:
         """Begin no more and stop the one that runs, without waiting for it."""
         self._errands.refuse()
 
-    def close(self) -> None:
-        """Stop as :meth:`refuse` does, and wait for it."""
-        self._errands.close()
+    def close(self, timeout: float = PATIENCE) -> None:
+        """Stop as :meth:`refuse` does, and wait for it, ``timeout`` seconds at the most."""
+        self._errands.close(timeout)
 
     def _find(self, refit: str) -> _Refit | None:
         with self._lock:
@@ -204,27 +218,6 @@ class Refits:
             place=self._errands.place(refit),
         )
 
-    def _check(self, request: RefitRequest) -> None:
-        """See that it can be fitted at all."""
-        try:
-            table = self.sources.table(request.source)
-        except SourceError as error:
-            raise RequestError.of([Fault("source", str(error))]) from error
-        try:
-            pick_judge(request.judge, table.judges)
-        except RouterError as error:
-            raise RequestError.of([Fault("judge", str(error))]) from error
-        try:
-            seeds = read_fittable(table, _options(request)).examples.lattice.seeds
-        except ChoirmasterError as error:
-            raise RequestError.of([Fault("source", str(error))]) from error
-        if seeds < 2:
-            said = (
-                "every prompt of this table was sung from one seed, so that nothing parts luck from what a prompt "
-                "needs: start an evaluation with 2 seeds or more"
-            )
-            raise RequestError.of([Fault("source", said)])
-
     def _do(self, refit: _Refit) -> None:
         notes = list[str]()
 
@@ -239,7 +232,7 @@ class Refits:
         work = RefitWork(
             self.sources.source(request.source).file,
             refit.folder / ROUTER,
-            _options(request),
+            fit_options(request),
             log_of_picks if request.feedback_weight and log_of_picks.is_file() else None,
             f"POST /v1/refits {request.model_dump_json()}",
         )
@@ -258,15 +251,38 @@ class Refits:
             raise RefitError(str(error)) from error
 
     def _write(self, refit: _Refit) -> None:
+        """Write down how it stands; of one that somebody cancelled nothing is left."""
         try:
             with self._lock:
-                if self._known.get(refit.id) is refit:  # else it was removed meanwhile
+                if self._known.get(refit.id) is not refit:  # it was removed meanwhile
+                    return
+                if refit.state != "cancelled" or refit.error is not None:
                     write_record(refit.folder, self._describe(refit))
+                    return
+            if refit.folder.is_dir():
+                with burial(refit.folder) as bury:
+                    bury()
         except OSError as error:
             log.warning("the refit %s was not written down: %s", refit.id, error)
 
+    def _settle(self, refit: _Refit) -> None:
+        """One has ended: only what was fitted to the end has a router, and the oldest of too many go."""
+        if refit.state != "done":
+            with suppress(OSError):
+                (refit.folder / ROUTER).unlink(missing_ok=True)
+        self._write(refit)
+        with self._lock:
+            ended = sorted((one for one in self._known.values() if one.ended), key=lambda one: one.created)
+        for old in ended[:-MOST_KEPT]:
+            try:
+                self.remove(old.id)
+            except RefitError:
+                continue  # the server routes by it
+            except OSError as error:
+                log.warning("the refit %s was not deleted: %s", old.id, error)
+
     def _read(self) -> list[_Refit]:
-        """Refits of earlier runs of the server. What was under way then counts as cancelled."""
+        """Refits of earlier runs of the server; what was under way then counts as cancelled."""
         found = []
         with suppress(OSError):
             for folder in self.folder.iterdir():
@@ -276,19 +292,9 @@ class Refits:
         return found
 
 
-def _options(request: RefitRequest) -> FitOptions:
-    return FitOptions(request.judge, None, request.feedback_weight, request.confidence)
-
-
 def _recall(told: RefitStanding, folder: Path) -> _Refit:
+    known = _Refit(id=told.id, request=told.request, created=told.created, folder=folder)
     ended = told.state in ("done", "failed", "cancelled")
-    return _Refit(
-        id=told.id,
-        state=told.state if ended else "cancelled",
-        error=told.error if ended else CLOSED,
-        request=told.request,
-        created=told.created,
-        folder=folder,
-        step=Step("", told.done, told.total),
-        findings=told.findings,
-    )
+    known.state, known.error = (told.state, told.error) if ended else ("cancelled", CLOSED)
+    known.findings, known.step = told.findings, Step("", told.done, told.total)
+    return known

@@ -121,7 +121,7 @@ class Routing:
         self._changing = threading.Lock()
         self._asking = threading.Lock()  # a fast tokenizer cannot be used from two threads at once
         self._rendering = threading.Lock()
-        self._report: tuple[object, str] | None = None
+        self._report: tuple[Routes, object, str] | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="choirmaster-router", daemon=True)
 
@@ -163,7 +163,7 @@ class Routing:
         Raises:
             NoRouter: there is none, it is still being loaded, or nothing that it knows can be sung.
         """
-        router = self._ready()
+        router, _ = self._ready()
         try:
             shelf = None if self._prints is None else self._prints.read()
             with self._asking:
@@ -177,8 +177,8 @@ class Routing:
         Raises:
             NoRouter: there is none, or it is still being loaded.
         """
-        fit = self._ready().findings
-        return [*self._read_test(), fit]
+        router, used = self._ready()
+        return [*self._read_test(used), router.findings]
 
     def report(self) -> str:
         """What the router knows, as a page of HTML: of its test, where there is one, and of its fit.
@@ -186,14 +186,14 @@ class Routing:
         Raises:
             NoRouter: there is none, or it is still being loaded.
         """
-        fit = self._ready().findings
+        router, used = self._ready()
         with self._rendering:
-            stamp = self.used, self._stamp()
-            if self._report is None or self._report[0] != stamp:
+            stamp = used, self._stamp()
+            if self._report is None or self._report[0] is not router or self._report[1] != stamp:
                 from router.report.page import render_report
 
-                self._report = stamp, render_report([*self._read_test(), fit])
-            return self._report[1]
+                self._report = router, stamp, render_report([*self._read_test(used), router.findings])
+            return self._report[2]
 
     @property
     def title(self) -> str:
@@ -205,11 +205,12 @@ class Routing:
         own."""
         return {"state": self.state, "reason": self.reason, "used": self.used}
 
-    def _ready(self) -> Routes:
+    def _ready(self) -> tuple[Routes, str | None]:
+        """The router to ask, and what it is called where it took the place of the server's own."""
         with self._changing:
             if self._router is None or self.state != "ready":
                 raise NoRouter(str(self.reason), self.state == "loading")
-            return self._router
+            return self._router, self.used
 
     def _stamp(self) -> object:
         """Something that is another once the file of the test has changed."""
@@ -219,8 +220,8 @@ class Routing:
                 return found.st_ino, found.st_size, found.st_mtime_ns
         return None
 
-    def _read_test(self) -> list[Findings]:
-        if self._tested is None or self.used is not None:  # the test is of its own router
+    def _read_test(self, used: str | None) -> list[Findings]:
+        if self._tested is None or used is not None:  # the test is of its own router
             return []
         try:
             found = read_findings(json.loads(self._tested.read_bytes()))

@@ -69,7 +69,7 @@ def test_a_decision_tells_all_it_knows(client: TestClient, router: FakeRouter) -
     assert found["neighbours"][0]["wer"]["base"] == 0.4 and found["order"] == ["folk=0.5", "base", "rock=1"]
     assert router.asked[-1].tags == ("slow", "warm") and set(router.shelves[-1]) == {"folk", "rock"}
     assert client.post("/v1/route", json={}).status_code == 200, "an empty prompt is a prompt"
-    assert client.get("/healthz").json()["router"] == {"state": "ready", "reason": None}
+    assert client.get("/healthz").json()["router"] == {"state": "ready", "reason": None, "used": None}
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,28 @@ class Planted:
         self.asked.append("stop")
         self.stopped.set()
 
-    close = stop
+    def close(self, timeout: float = 60.0) -> None:
+        self.stop()
+
+
+class Deaf(Planted):
+    """Long work that does not end while it is listening, unless it is given little time."""
+
+    def close(self, timeout: float = 60.0) -> None:
+        self.asked.append(f"close {timeout:g}")
+        self.stopped.wait(timeout)
+
+
+def test_a_second_signal_does_not_wait_for_an_evaluation_that_listens() -> None:
+    songs, exports, work = Planted(60), Planted(), Deaf()
+    draining: Any = DrainingServer(uvicorn.Config(FastAPI()), songs, exports, 30, [work])  # type: ignore[arg-type]
+    draining.handle_exit(signal.SIGTERM, None)
+    until(lambda: "drain" in songs.asked)
+    told = time.monotonic()
+    draining.handle_exit(signal.SIGTERM, None)
+    until(lambda: draining.should_exit)
+    work.stopped.set()
+    assert time.monotonic() - told < 10 and songs.asked[-1] == "stop" and work.asked[0] == "refuse"
 
 
 @pytest.mark.parametrize(("seconds", "signals"), [(0.05, 1), (60, 2)])

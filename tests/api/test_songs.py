@@ -247,6 +247,17 @@ def test_what_stands_in_the_place_of_a_deleted_song_is_told(client: TestClient, 
     assert client.post(f"/v1/songs/{song_id}/restore").status_code == 200
 
 
+def test_a_song_that_is_back_and_cannot_be_read_is_told_so(client: TestClient, songs: Songs) -> None:
+    song_id = sing(client)["id"]
+    settle(client, song_id)
+    (songs.store.folder / song_id / "song.json").write_text("{")
+    songs.remove(song_id)
+    where = f"/v1/songs/{song_id}/restore"
+    assert "is back, and its song.json cannot be read" in problem(client.post(where), 409)
+    assert songs.store.audio(song_id).exists()
+    problem(client.post(where), 404)
+
+
 @pytest.mark.parametrize("song_id", ["0123456789abcdef", "nothing", "..%2f..%2fetc", "0" * 33, "%00"])
 def test_a_song_nobody_deleted_is_not_brought_back(client: TestClient, song_id: str) -> None:
     problem(client.post(f"/v1/songs/{song_id}/restore"), 404)

@@ -141,11 +141,19 @@ def test_the_oldest_go_first_where_there_are_too_many_or_too_large(tmp_path: Pat
     store.delete(ids[0])
     assert restorable(max_songs=3) == [False, True, True, True]
     assert restorable(max_bytes=round(2.5 * size)) == [False, False, True, True]
+    store.trash = Trash(tmp_path, max_bytes=3 * size)
+    store.save(ids[0], planted_song(0), "tiny")
+    store.put_aside(ids[0])
+    store.save(ids[1], planted_song(1), "tiny")
+    (tmp_path / ids[1] / "more").write_bytes(bytes(3 * size))
+    assert store.put_aside(ids[1]) and ids[1] not in store.trash, "one that is too large is deleted alone"
+    assert store.restore(ids[0]) and left(tmp_path) == [ids[0]]
+    store.delete(ids[0])
     assert restorable(max_bytes=size // 2) == [False] * 4, "one that is too large is deleted all the same"
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EMLINK])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_on_a_full_disk_songs_are_deleted_all_the_same(
     store: SongStore, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -157,6 +165,23 @@ def test_on_a_full_disk_songs_are_deleted_all_the_same(
         patch.setattr(tempfile, "mkdtemp", full)
         assert store.put_aside("00000001") and "00000001" not in store.trash
     assert left(store.folder) == [] and store.count() == 0 and not store.restore("00000001")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EMLINK, errno.EIO])
+def test_a_song_that_cannot_be_kept_for_another_reason_is_not_deleted_for_good(
+    store: SongStore, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    store.save(SONG, planted_song(), "tiny")
+    before = contents(store.folder / SONG)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", refuse)
+        with pytest.raises(SongError, match=r"cannot be put aside.*check the rights.*or delete the song for good"):
+            store.put_aside(SONG)
+        assert contents(store.folder / SONG) == before and store.count() == 1 and left(store.folder) == [SONG]
+        assert store.delete(SONG), "which the remedy is"
 
 
 def test_a_new_song_takes_the_room_of_deleted_ones(store: SongStore, monkeypatch: pytest.MonkeyPatch) -> None:

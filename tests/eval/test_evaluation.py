@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from eval.grid_table import make_table, write_results
 from eval.journal import Journal, LogError
 from eval.ledger import Ledger, Listening
 from eval.results import cell_name
-from eval.stage import make_request
+from eval.stage import Manners, Stage, make_request
 from eval.table import Table, read_table
 from eval.waves import AudioError
 from tests.eval.planted_grid import LISTENING, PlantedJudge, make_grid, planted_prompts
@@ -374,6 +375,54 @@ def test_songs_are_let_go_once_they_are_kept(random_model: SongModel, tmp_path: 
         engine.listeners.append(jobs.append)
         evaluate(grid, Ledger(grid).todo([LISTENING]), engine, {LISTENING: [PlantedJudge()]})
         assert jobs and not [job for job in jobs if engine.job(job.id) is not None]
+
+
+def test_background_songs_are_let_go_where_the_grid_ends_early(
+    random_model: SongModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = make_grid(random_model, tmp_path, prompts=1)
+    stopped, decoding, go = threading.Event(), threading.Event(), threading.Event()
+    finish = Singer.finish
+
+    def slow(singer: Singer, *given: Any) -> Any:
+        decoding.set()
+        go.wait(60)
+        return finish(singer, *given)
+
+    monkeypatch.setattr(Singer, "finish", slow)
+    with Engine(random_model, shelf=grid.shelf) as engine:
+        stage = Stage(engine, grid, manners=Manners(4, background=True, stopped=stopped.is_set))
+        thread = threading.Thread(target=stage.sing, args=(grid.cells, lambda _: None, lambda *_: None))
+        thread.start()
+        assert decoding.wait(60)
+        jobs = list(engine._register._jobs.values())
+        stopped.set()  # too late for the one that is being decoded
+        thread.join(60)
+        go.set()
+        assert jobs and all(job.wait(60) for job in jobs)
+        assert {job.state for job in jobs} == {"cancelled"} and all(job.song is None for job in jobs)
+    assert not open_sung(grid.folder).read()
+
+
+def test_background_songs_are_let_go_where_the_disk_is_full(
+    random_model: SongModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, jobs = make_grid(random_model, tmp_path, prompts=1), list[Job]()
+
+    def full(*_: object) -> None:
+        assert all(job.wait(60) for job in jobs)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def submit(*given: Any, **more: Any) -> Job:
+        jobs.append(Engine.submit(engine, *given, **more))
+        return jobs[-1]
+
+    monkeypatch.setattr(eval.stage, "write_bytes_atomically", full)
+    with Engine(random_model, shelf=grid.shelf) as engine:
+        monkeypatch.setattr(engine, "submit", submit)
+        with pytest.raises(GridError):
+            Stage(engine, grid, manners=Manners(4, background=True)).sing(grid.cells, lambda _: None, lambda *_: None)
+        assert len(jobs) == 4 and all(engine.job(job.id) is None for job in jobs)
 
 
 def test_cores_are_shared_out() -> None:

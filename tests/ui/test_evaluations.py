@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.errors import RequestError
 from engine.song_model import SongModel
+from eval.grid import Grid, GridError, Plan, cannot_write
 from eval.grid_log import HEARD, SUNG
+from eval.judge import Heard
 from eval.table import read_table
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, hold, make_songs
@@ -18,6 +27,7 @@ from tests.ui.planted_tables import plant_prompts
 from tests.waiting import until
 from ui.errands import CLOSED, Refused
 from ui.evaluation_records import RECORD
+from ui.evaluation_run import Evaluation, _reword
 from ui.evaluations import EvaluationRequest, Evaluations, EvaluationStanding
 from ui.songs import Songs
 from ui.sources import Sources
@@ -26,13 +36,24 @@ ASKED = EvaluationRequest(compositions=("base", "folk"), genres=2)
 HEARD_TEXT = "hello cold friend"
 
 
+class PacedJudge(FakeJudge):
+    """Holds its breath once it has heard ``most`` songs, until ``go``."""
+
+    most: int | None = None
+
+    def listen(self, audio: NDArray[np.floating[Any]], sampling_rate: int) -> Heard:
+        if self.most is not None and len(self.heard) == self.most:
+            self.go.clear()
+        return super().listen(audio, sampling_rate)
+
+
 class Planted:
     """A service over a folder that may be opened again, as by a server that starts anew."""
 
     def __init__(self, model: SongModel, folder: Path) -> None:
         self.model, self.folder = model, folder
         self.shelf = make_shelf(folder / "shelf", model.transformer)
-        self.judge: FakeJudge | None = FakeJudge(HEARD_TEXT)
+        self.judge: PacedJudge | None = PacedJudge(HEARD_TEXT)
         self.opened: list[tuple[Songs, Evaluations]] = []
 
     def open(self) -> Evaluations:
@@ -105,15 +126,21 @@ def test_a_song_of_somebody_is_served_before_the_rest_of_it(planted: Planted) ->
 
 
 def test_one_that_is_cancelled_is_a_table_of_what_is_done_and_goes_on(planted: Planted) -> None:
-    evaluations = planted.open()
+    evaluations, judge = planted.open(), planted.judge
+    assert judge is not None
+    judge.most = 1
     begun = evaluations.start(EvaluationRequest(compositions=("base",), genres=4))
     until(lambda: (found := evaluations.standing(begun.id)) and found.heard)
     assert evaluations.cancel(begun.id)
+    with pytest.raises(Refused, match="is being stopped: ask again in a moment") as raised:
+        evaluations.start(EvaluationRequest(compositions=("base",), genres=4))
+    assert raised.value.retry_after
+    judge.go.set()
+    judge.most = None
     stopped = finish(evaluations, begun.id)
-    assert stopped.state == "cancelled" and stopped.heard > 0 and stopped.error is None
+    assert stopped.state == "cancelled" and 0 < stopped.heard < 4 and stopped.error is None
     assert not evaluations.songs.engine._register.live(), "nothing is sung of it any more"
-    if stopped.heard < 4:
-        assert len(read_table(evaluations.folder / begun.id).songs) == stopped.heard
+    assert len(read_table(evaluations.folder / begun.id).songs) == stopped.heard
     heard = len(planted.judge.heard) if planted.judge else 0
     assert evaluations.start(stopped.request).id == begun.id
     done = finish(evaluations, begun.id)
@@ -174,14 +201,14 @@ def test_without_a_judge_there_is_none(planted: Planted) -> None:
 
 
 def test_a_judge_that_cannot_be_had_or_cannot_hear_is_told(planted: Planted) -> None:
-    planted.judge = FakeJudge(fault=RuntimeError("no ears"))
+    planted.judge = PacedJudge(fault=RuntimeError("no ears"))
     evaluations = planted.open()
     failed = finish(evaluations, evaluations.start(EvaluationRequest(compositions=("base",), genres=2)).id)
     assert failed.state == "failed" and "not one song could be sung and heard: planted judge failed" in str(
         failed.error
     )
     assert failed.failed == 2 and [f.composition for f in failed.failures] == ["base", "base"]
-    planted.judge = FakeJudge(HEARD_TEXT)
+    planted.judge = PacedJudge(HEARD_TEXT)
     again = planted.open()
     assert again.start(failed.request).id == failed.id
     assert finish(again, failed.id).state == "done"
@@ -212,10 +239,74 @@ def test_more_than_may_wait_are_refused_and_one_that_waits_is_cancelled_at_once(
     assert evaluations.remove(waiting[0].id) == "cancelled"
     found = evaluations.standing(waiting[0].id)
     assert found is not None and found.state == "cancelled"
-    held.go.set()
     for one in [running, *waiting[1:]]:
         evaluations.cancel(one.id)
-    assert finish(evaluations, running.id).state in ("cancelled", "done")
+    held.go.set()
+    assert finish(evaluations, running.id).state == "cancelled"
     assert evaluations.remove(running.id) == "removed" and evaluations.remove(running.id) is None
     assert evaluations.standing(running.id) is None and not (evaluations.folder / running.id).exists()
     assert not evaluations.cancel("nope") and evaluations.standing("nope") is None
+
+
+def test_nobody_waits_while_the_model_is_read_and_folders_are_deleted(
+    planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluations = planted.open()
+    inside, go, answers = threading.Event(), threading.Event(), list[int]()
+
+    def slow(*given: Any, **more: Any) -> str:
+        inside.set()
+        go.wait(60)
+        return "mark"
+
+    def look() -> None:
+        answers.append(len(evaluations.listed()))
+
+    def look_while(doing: threading.Thread) -> None:
+        doing.start()
+        assert inside.wait(60)
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        looking.join(5)
+        seen = len(answers)
+        go.set()
+        doing.join(60)
+        assert seen == 1, "it did not wait"
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ui.evaluations.fingerprint_model", slow)
+        look_while(threading.Thread(target=evaluations.start, args=[ASKED]))
+    [begun] = evaluations.listed()
+    finish(evaluations, begun.id)
+    for used in (inside, go, answers):
+        used.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", slow)
+        doing = threading.Thread(target=evaluations.remove, args=[begun.id])
+        look_while(doing)
+    assert answers == [0]
+
+
+def test_songs_that_failed_are_not_waited_for() -> None:
+    evaluation = Evaluation(
+        id="0" * 16, request=ASKED, created=datetime.now(UTC), folder=Path("nowhere"), total=4, state="running"
+    )
+    evaluation.began = time.monotonic() - 10
+    evaluation.count(sung=1, heard=1)
+    cell: Any = SimpleNamespace(prompt=SimpleNamespace(id="p"), seed=1, composition="base")
+    for _ in range(2):
+        evaluation.fail(cell, "no ears")
+    told = evaluation.describe()
+    assert told.failed == 2 and told.failures[1].reason == "no ears"
+    assert told.seconds_left == pytest.approx(10, abs=1), "one of four is left"
+
+
+def test_what_is_said_at_a_terminal_is_said_otherwise_here(tmp_path: Path, planted: Planted) -> None:
+    grid = Grid(Plan("planted", (), ({},)), tmp_path / "out", planted.shelf)
+    with grid.claim(), pytest.raises(GridError) as raised, grid.claim():
+        pass
+    denied = cannot_write(tmp_path, PermissionError(13, "Permission denied"))
+    for told in (str(raised.value), denied):
+        assert "--out" not in _reword(told)
+    assert "wait until it is done, and make the same request again" in _reword(str(raised.value))
+    assert "mend the permissions of the songs' folder" in _reword(denied)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,14 +18,17 @@ from adapters.fingerprints import fingerprint_model
 from engine.errors import RequestError
 from engine.song_model import SongModel
 from eval.table import PARQUET, Table
+from router.errors import RouterError
+from router.fit_table import FitOptions
 from router.prompt import RouterPrompt
 from router.router import Router
 from tests.router.planted_router import JUDGE, SECOND, Words, plant_table
 from tests.ui.planted import FakeRouter, make_songs, settle
 from tests.waiting import until
 from ui.errands import CLOSED, Refused
-from ui.refit_records import RECORD
-from ui.refits import RefitError, RefitRequest, Refits, RefitStanding
+from ui.refit_records import RECORD, write_record
+from ui.refit_work import RefitWork, fit_elsewhere
+from ui.refits import MOST_KEPT, RefitError, RefitRequest, Refits, RefitStanding
 from ui.sources import Sources
 
 LOUD = RouterPrompt(caption="a very loud loud song with fiddle", tags=("loud",), lyrics="words")
@@ -128,7 +136,7 @@ def test_one_that_is_cancelled_ends_at_once_and_leaves_no_router(planted: Plante
     until(lambda: (found := refits.standing(first.id)) and found.state == "running")
     assert refits.cancel(first.id)
     assert finish(refits, first.id).state == "cancelled"
-    assert not (refits.folder / first.id / "router.json").exists()
+    until(lambda: not list(refits.folder.iterdir()))  # of none of them is anything left
     with pytest.raises(RefitError, match="is cancelled and has no router"):
         refits.report(first.id)
     for unknown in ("nope", "0123456789abcdef"):
@@ -179,3 +187,86 @@ def test_what_cannot_be_fitted_is_told_by_its_field(
     with pytest.raises(RequestError, match=said) as raised:
         refits.start(RefitRequest.model_validate({"source": "eval", **request_}))
     assert [fault.field for fault in raised.value.faults] == [field]
+
+
+def plant_done(refits: Refits, number: int) -> str:
+    """A refit that an earlier run of the server ended."""
+    name = f"{number:016x}"
+    created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+    told = RefitStanding(id=name, state="done", request=RefitRequest(source="eval"), created=created)
+    write_record(refits.folder / name, told)
+    return name
+
+
+def test_one_that_is_being_put_to_use_is_not_removed(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = plant_done(planted.open(), 1)
+    refits = planted.open()
+    loading, go = threading.Event(), threading.Event()
+
+    def slow(_: object) -> Any:
+        loading.set()
+        go.wait(60)
+        raise RouterError("damaged")
+
+    monkeypatch.setattr("ui.refits.read_router_file", slow)
+    errors = list[RefitError]()
+
+    def use() -> None:
+        try:
+            refits.use(name)
+        except RefitError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    assert loading.wait(60)
+    try:
+        with pytest.raises(RefitError, match="is being put to use"):
+            refits.remove(name)
+    finally:
+        go.set()
+        thread.join(60)
+    assert len(errors) == 1 and refits.remove(name) == "removed"
+
+
+def test_the_newest_that_ended_are_kept_and_the_one_in_use(random_model: SongModel, tmp_path: Path) -> None:
+    planted = Planted(random_model, tmp_path)
+    refits = planted.open()
+    names = [plant_done(refits, number) for number in range(MOST_KEPT + 2)]
+    refits = planted.open()
+    refits.songs.routing.used = names[0]
+    refits._settle(refits._known[names[-1]])
+    assert {one.id for one in refits.listed()} == {names[0], *names[2:]}
+    assert {path.name for path in refits.folder.iterdir()} >= {names[0], *names[2:]}
+    assert not (refits.folder / names[1]).exists()
+    planted.close()
+
+
+def test_a_router_written_just_before_the_cancellation_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, out = threading.Event(), tmp_path / "router.json"
+
+    class Process:
+        """Ends the work in the moment in which nobody wants it any more."""
+
+        exitcode = 0
+
+        def __init__(self, target: object, args: tuple[Any, ...], **_: object) -> None:
+            self.there = args[2]
+
+        def start(self) -> None:
+            out.write_text("whole")
+            stopped.set()
+
+        def terminate(self) -> None: ...
+
+        def join(self, timeout: float | None = None) -> None: ...
+
+        def is_alive(self) -> bool:
+            return False
+
+    context = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=Process)
+    monkeypatch.setattr("ui.refit_work.get_context", lambda _: context)
+    work = RefitWork(tmp_path / "table", out, FitOptions("", None, 0.0, 0.8), None, "planted")
+    assert fit_elsewhere(work, Words, stopped, lambda _: None) == 0.0 and not out.exists()

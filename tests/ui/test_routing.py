@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -273,3 +273,19 @@ def test_what_is_chosen_and_compared_anyway_is_sung_once(
     resolved, choices = resolve(requests, routed, decide())
     assert [r.composition for r in resolved] == sung and {r.seed for r in resolved} == {3}
     assert choices == {at: Choice(decide())}
+
+
+def test_a_report_asked_for_while_the_router_is_exchanged_is_not_kept_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Exchanged(FakeRouter):
+        @property
+        def findings(self) -> Findings:
+            routing.use(FakeRouter(), "newer", tmp_path)
+            return replace(make_findings(kind="fit"), command="the old one")
+
+    monkeypatch.setattr("ui.routing.fingerprint_model", lambda _: "planted")
+    monkeypatch.setattr("router.report.page.render_report", lambda findings: findings[-1].command)
+    routing = settle(Routing(Exchanged))
+    assert routing.report() == "the old one" and routing.used == "newer"
+    assert routing.report() == make_findings(kind="fit").command
