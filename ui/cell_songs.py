@@ -1,6 +1,6 @@
 """The songs of one cell of the heat map: what was asked for, what was heard, the sound and the maps that were kept.
 
-Knows songs of a results table (``ui.sources``) and how they look. Singing one again is ``browser/evidence.js``: the
+Knows songs of a results table (``ui.sources``) and how they look. Singing one again is ``browser/sing_again.js``: the
 request lies beside the button. Everything a table says is escaped.
 """
 
@@ -75,5 +75,5 @@ def _again(song: CellSong, compared: Sequence[str]) -> str:
     return (
         f"<sing-again data-request='{asked}'{others} data-measured=\"{song.wer}\"><p class='asking-again'>"
         f'<button type="button" class="button" data-sing>Sing it now</button>{compare}{hint("seed")}</p>'
-        '<div class="sung-again" role="status"></div></sing-again>'
+        '<div class="sung-again"></div></sing-again>'
     )

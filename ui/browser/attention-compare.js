@@ -20,13 +20,18 @@ class AttentionCompare extends HTMLElement {
     const { signal } = this.ending;
     this.sound = new Sound(() => this.dataset.audio, () => this.pictures.forEach((picture) => picture.follow()), signal);
     this.panels = [];
-    this.#build(signal);
+    this.#build();
     listen(() => this.#draw(), signal);
     watchLook(this, () => this.#draw(), signal);
     this.#begin();
+    // Gradio takes away what it did not make, when it makes this element another song's
+    this.robbed = new MutationObserver(() => this.isConnected && !this.contains(this.body) && this.#begin());
+    this.robbed.observe(this, { childList: true });
   }
 
   disconnectedCallback() {
+    this.robbed.disconnect();
+    this.building.abort();
     this.ending.abort();
     this.loading?.abort();
     cancelAnimationFrame(this.drawing);
@@ -82,7 +87,11 @@ class AttentionCompare extends HTMLElement {
     return bar;
   }
 
-  #build(signal) {
+  #build() {
+    this.building?.abort();
+    this.building = new AbortController();
+    const { signal } = this.building;
+    this.between?.close();
     const title = make("h3");
     title.append("Attention side by side", hintMark("attention"));
     this.said = make("p", "am-said", { role: "status" });
@@ -114,6 +123,7 @@ class AttentionCompare extends HTMLElement {
   }
 
   #begin() {
+    if (!this.contains(this.body)) this.#build();
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
@@ -186,7 +196,7 @@ class AttentionCompare extends HTMLElement {
     this.#offer(there);
     const choice = this.choices.value;
     this.#shareRows(there, choice, sinks);
-    const top = Math.max(0, ...there.map(({ maps, rows }) => maps.peak(rows, renormalise)));
+    const top = Math.max(0, ...there.map(({ maps, rows }) => maps.peak(rows, renormalise, maps.chosen(choice))));
     const colours = oneSided(top, logarithmic);
     for (const panel of there) this.#paintPanel(panel, choice, colours, renormalise);
     this.#paintBar(this.bar, colours, percent, `Colours from ${logarithmic ? "a thousandth of the top" : "0 %"} to ${percent(colours.most)}, the same for all songs`);
@@ -213,7 +223,7 @@ class AttentionCompare extends HTMLElement {
     const left = mean(panel.reduced.discarded);
     const name = nameChoice(maps, choice);
     const label = `${panel.title}. ${summarise({ name, step: panel.step, total: maps.total, rows, left, renormalise, reduced: panel.reduced, edges: maps.edges })}`;
-    panel.left.replaceChildren("Left out: ", Object.assign(make("b"), { textContent: percent(left) }), hintMark("discarded"), panel.step === this.wanted ? "" : ` step ${panel.step}`);
+    panel.left.replaceChildren("Left out: ", Object.assign(make("b"), { textContent: percent(left) }), hintMark("discarded"), panel.step === this.wanted ? "" : ` · step ${panel.step}`);
     picture.show({ ...panel.reduced, rows, edges: maps.edges, colours, label, write: percent });
   }
 

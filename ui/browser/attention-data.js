@@ -116,14 +116,16 @@ export class Maps {
     return { values, discarded, bins, rows: count };
   }
 
-  // The largest value of any head at any step so far: the top of a scale that all pictures share.
-  peak(rows, renormalise) {
+  // The largest value of any head, or of the mean over some heads, at any step so far: the top of a scale that all
+  // pictures share.
+  peak(rows, renormalise, heads = null) {
     let most = 0;
     for (const step of this.frames.keys()) {
-      const key = `${step} ${renormalise} ${rows.map((row) => row.tokens[0])}`;
+      const key = `${step} ${renormalise} ${heads} ${rows.map((row) => row.tokens[0])}`;
       if (!this.peaks.has(key)) {
         if (this.peaks.size > 2000) this.peaks.clear();
-        const tops = this.heads.map((_, head) => largest(this.reduce(step, [head], rows, renormalise).values));
+        const pictures = heads ? [heads] : this.heads.map((_, head) => [head]);
+        const tops = pictures.map((one) => largest(this.reduce(step, one, rows, renormalise).values));
         this.peaks.set(key, Math.max(0, ...tops));
       }
       most = Math.max(most, this.peaks.get(key));
@@ -193,6 +195,7 @@ const describeRows = (words, tokens) => {
 export const whyApart = (one, other) => {
   if (String(one.words) !== String(other.words)) return "their words differ";
   if (one.tokens.length !== other.tokens.length) return "their words were read as different tokens";
+  if (String(one.heads) !== String(other.heads)) return "different heads were watched";
   const [first, second] = [one, other].map((maps) => maps.edges.at(-1));
   if (one.bins !== other.bins || Math.abs(first - second) > 0.01) {
     return `one lasts ${first.toFixed(1)} s and the other ${second.toFixed(1)} s`;

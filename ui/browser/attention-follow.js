@@ -1,5 +1,6 @@
 // Where maps come from: a song that is done, any address of the same JSON, or a song while it is sung.
 import { Maps } from "./attention-data.js";
+import { hearSong } from "./streams.js";
 
 // What is to be said to whoever looks. `passing`: the song may still get maps.
 export class Told extends Error {
@@ -54,17 +55,13 @@ export const askAligned = async (signal) => (aligned ||= (await ask("/v1/presets
 
 // Follow a song while it is sung. `begun(maps)`; `stepped(step, steps, hasMap)`; `ended(kind, error)`, once.
 export const follow = (song, { begun, stepped, decoding, ended }, signal) => {
-  const source = new EventSource(`/v1/songs/${encodeURIComponent(song)}/events?attention=true`);
   let maps = null;
   const end = (kind, error = "") => {
-    source.close();
+    leave();
     if (!signal.aborted) ended(kind, error);
   };
-  const hear = (kind, heard) =>
-    source.addEventListener(kind, (event) => {
-      if (!signal.aborted && event.data) heard(JSON.parse(event.data));
-    });
-  signal.addEventListener("abort", () => source.close());
+  const heard = {};
+  const hear = (kind, then) => (heard[kind] = then);
   hear("singing", (data) => {
     if (maps) return; // told again after a connection was lost
     maps = new Maps(data);
@@ -78,8 +75,10 @@ export const follow = (song, { begun, stepped, decoding, ended }, signal) => {
   hear("decoding", () => decoding());
   hear("done", () => end("done"));
   for (const kind of ["failed", "cancelled"]) hear(kind, (data) => end(kind, data.error || ""));
-  // The browser asks again by itself, and gives up only where the server knows no such song.
-  source.addEventListener("error", () => source.readyState === EventSource.CLOSED && end("lost"));
+  hear("lost", () => end("lost"));
+  const leave = hearSong(song, (kind, data) => !signal.aborted && heard[kind]?.(data));
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave);
 };
 
 export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;

@@ -62,7 +62,7 @@ export class Heads {
     this.summary.textContent = all ? `All ${maps.heads.length} heads that were watched` : `The ${maps.heads.length} heads that follow the words`;
     this.note.textContent = all
       ? "Press a head to see it large, again to go back. Framed: heads that follow the words."
-      : "Press a head to see it large, again to go back. Only these were watched: choose “watch all heads” before singing to see the others.";
+      : "Press a head to see it large, again to go back. Only these were watched: to see the others, choose “All heads” in the form, below “Tempo, melody, guidance, attention”, and sing again.";
   }
 
   // Some at once, so that hundreds of heads do not hold up the page.

@@ -19,13 +19,18 @@ class AttentionMap extends HTMLElement {
     const { signal } = this.ending;
     Object.assign(this, { maps: null, choice: "aligned", step: 0, following: true, over: false, reduced: null });
     this.sound = new Sound(() => this.dataset.audio, () => this.picture.follow(), signal);
-    this.#build(signal);
+    this.#build();
     listen(() => this.#draw(), signal);
     watchLook(this, () => this.#draw(), signal);
     this.#begin();
+    // Gradio takes away what it did not make, when it makes this element another song's
+    this.robbed = new MutationObserver(() => this.isConnected && !this.contains(this.body) && this.#begin());
+    this.robbed.observe(this, { childList: true });
   }
 
   disconnectedCallback() {
+    this.robbed.disconnect();
+    this.building.abort();
     this.ending.abort();
     this.loading?.abort();
     cancelAnimationFrame(this.drawing);
@@ -53,7 +58,12 @@ class AttentionMap extends HTMLElement {
     return plot ? canvas.getContext("2d").getImageData(plot.left, plot.top, plot.width, plot.height) : null;
   }
 
-  #build(signal) {
+  #build() {
+    this.building?.abort();
+    this.building = new AbortController();
+    const { signal } = this.building;
+    this.picture?.close();
+    this.heads?.close();
     this.picture = new Picture({ seek: (time) => this.sound.seek(time), now: () => this.sound.now() });
     this.heads = new Heads((choice) => this.#choose(this.choice === choice ? "aligned" : choice));
     const title = make("h3");
@@ -87,6 +97,7 @@ class AttentionMap extends HTMLElement {
   }
 
   async #begin() {
+    if (!this.contains(this.body)) this.#build();
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;

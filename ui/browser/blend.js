@@ -22,6 +22,9 @@ class BlendSliders extends HTMLElement {
     this.heard = (event) => this.show(event.detail.text || "");
     document.addEventListener("choirmaster:blend", this.heard);
     this.addEventListener("input", this);
+    // Gradio may make a row another adapter's, and leaves the values that stand in it
+    this.changed = new MutationObserver(() => this.text && this.show(this.text.value));
+    this.changed.observe(this, { subtree: true, childList: true, attributeFilter: ["data-name"] });
     // the text may be mounted after this is
     this.frame = requestAnimationFrame(() => this.text && this.show(this.text.value));
   }
@@ -29,6 +32,7 @@ class BlendSliders extends HTMLElement {
   disconnectedCallback() {
     document.removeEventListener("choirmaster:blend", this.heard);
     this.removeEventListener("input", this);
+    this.changed.disconnect();
     cancelAnimationFrame(this.frame);
   }
 

@@ -39,7 +39,6 @@ document.addEventListener(
     if (!compared(event)) return;
     current = event.target;
     setVolumes();
-    for (const audio of document.querySelectorAll("audio")) if (audio !== current) audio.pause();
     mark();
   },
   true,

@@ -1,6 +1,7 @@
 // Whether the server answers: told at the top of the page where it does not, and what is done about it once it does.
 // A page that an earlier run of the server made is loaded anew, since its events would lead nowhere. Gradio may be the
 // first to do so. Either way `choirmaster-restarted` tells the Sing tab to bring back what was typed.
+import { session } from "./storage.js";
 import { bringBackTyped, forgetTyped, keepTyped } from "./typed.js";
 
 const EVERY = 3000; // milliseconds between two looks while the page is seen
@@ -11,12 +12,13 @@ const RUN = "choirmaster-instance"; // of the server, as this tab of the browser
 
 let instance = null; // the run of the server that this page belongs to
 let away = false;
-let wasAway = false; // since this page was loaded
+let wasAway = false; // now, or until some seconds ago: Gradio may load the page anew for that
+let forgetting = 0;
 let looking = false;
 let leaving = false;
 let unloading = false; // what a page that is left breaks off says nothing about the server
 let timer = 0;
-const restarted = sessionStorage.getItem(FLAG) !== null;
+const restarted = session.get(FLAG) !== null;
 
 // The first look comes before Gradio has made its components.
 const tell = (words, kind = "") => {
@@ -66,11 +68,13 @@ const heard = async (found) => {
     return;
   }
   instance = found.instance;
-  const known = sessionStorage.getItem(RUN);
-  sessionStorage.setItem(RUN, instance);
+  const known = session.get(RUN);
+  session.set(RUN, instance);
   if (first && restarted && known !== instance) tellForAWhile("The server was restarted; the page was loaded anew.");
   else if (away || (first && restarted)) tellForAWhile("The server answers again.");
   away = false;
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => (wasAway = away), TOLD);
   document.body.classList.remove("server-away");
 };
 
@@ -116,10 +120,10 @@ window.addEventListener("beforeunload", () => {
 });
 window.addEventListener("pagehide", () => {
   if (leaving || wasAway) {
-    sessionStorage.setItem(FLAG, "1");
+    session.set(FLAG, "1");
     keepTyped();
   } else {
-    sessionStorage.removeItem(FLAG); // it is for one load; by the next, all that asks for it has
+    session.remove(FLAG); // it is for one load; by the next, all that asks for it has
     forgetTyped();
   }
 });

@@ -10,15 +10,18 @@ window.choirmaster = {
     if (waiting !== undefined) heard(waiting);
   },
   tell(name, data = {}) {
-    if (window.choirmaster.listened.has(name)) document.dispatchEvent(new CustomEvent(`choirmaster:${name}`, { detail: data }));
-    else window.choirmaster.waiting[name] = data;
+    if (!window.choirmaster.listened.has(name)) window.choirmaster.waiting[name] = data;
+    document.dispatchEvent(new CustomEvent(`choirmaster:${name}`, { detail: data })); // elements listen by themselves
   },
   waiting: {},
   listened: new Set(),
   // Open a tab, and tell it something.
   go(tab, data) {
     const button = document.getElementById(`tab-${tab}-button`);
-    if (button && button.getAttribute("aria-selected") !== "true") button.click();
+    if (button && button.getAttribute("aria-selected") !== "true") {
+      button.click();
+      button.focus({ preventScroll: true }); // what was pressed is out of sight now
+    }
     if (data !== undefined) window.choirmaster.tell(tab, data);
   },
   // Put something into the address, so that a reload finds it again; an empty value takes it out.

@@ -1,6 +1,8 @@
 // Deleting songs and bringing them back: a bar for each deletion, with a button that undoes it for as long as the server
 // keeps the songs. Bars survive a reload of the page.
 
+import { session } from "./storage.js";
+
 const KEPT = "choirmaster-deleted";
 const AT_ONCE = 4;
 
@@ -157,12 +159,12 @@ export class Bars {
 
   store() {
     const bars = [...this.place.children].filter((bar) => bar.songs).reverse();
-    window.sessionStorage.setItem(KEPT, JSON.stringify(bars.map(({ songs, until }) => ({ songs, until }))));
+    session.set(KEPT, JSON.stringify(bars.map(({ songs, until }) => ({ songs, until }))));
   }
 
   stored() {
     try {
-      return JSON.parse(window.sessionStorage.getItem(KEPT) || "[]").filter(({ until }) => until > Date.now());
+      return JSON.parse(session.get(KEPT) || "[]").filter(({ until }) => until > Date.now());
     } catch {
       return [];
     }

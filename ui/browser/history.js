@@ -34,7 +34,6 @@ class PastSongs extends HTMLElement {
     this.form.addEventListener("reset", () => setTimeout(() => this.change(0)), heard);
     this.addEventListener("click", (event) => this.press(event), heard);
     this.addEventListener("change", (event) => this.pick(event), heard);
-    this.addEventListener("play", (event) => this.hushOthers(event.target), { capture: true, ...heard });
     this.addEventListener("ready", () => this.look(), heard);
     this.fill(Object.fromEntries(new URL(window.location.href).searchParams));
     window.choirmaster.listen("history", (data) => FILTERS.some((name) => name in data) && this.filter(data));
@@ -86,6 +85,7 @@ class PastSongs extends HTMLElement {
 
   // Ask for what the filters say, unconditionally.
   ask() {
+    this.seen = ""; // so that the question is repeated should its answer be lost
     this.remember();
     this.tell({});
   }
@@ -146,7 +146,8 @@ class PastSongs extends HTMLElement {
       const told = this.querySelector(`#past-${name}-fault`);
       if (told.textContent !== (faults[name] || "")) told.textContent = faults[name] || "";
       told.hidden = !faults[name];
-      this.form.elements[name].toggleAttribute("aria-invalid", Boolean(faults[name]));
+      if (faults[name]) this.form.elements[name].setAttribute("aria-invalid", "true");
+      else this.form.elements[name].removeAttribute("aria-invalid");
     }
     if (Object.keys(faults).length) this.say(".count", "The filters cannot be used as they are");
   }
@@ -226,10 +227,6 @@ class PastSongs extends HTMLElement {
 
   pickedEntries() {
     return [...this.list.children].filter((entry) => entry.querySelector(".pick input:checked"));
-  }
-
-  hushOthers(playing) {
-    for (const audio of this.querySelectorAll("audio")) if (audio !== playing) audio.pause();
   }
 
   say(selector, text) {

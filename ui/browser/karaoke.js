@@ -2,8 +2,6 @@
 // is played from. The words stand in the page already, with their times.
 class KaraokeLine extends HTMLElement {
   connectedCallback() {
-    this.lines = [...this.querySelectorAll(".kl")];
-    this.words = [...this.querySelectorAll(".kw")];
     this.addEventListener("click", this);
     for (const name of ["play", "seeked", "ended", "timeupdate"]) document.addEventListener(name, this, true);
   }
@@ -37,11 +35,13 @@ class KaraokeLine extends HTMLElement {
   }
 
   // The line that began last stays until the next begins; a word ends when it ends.
+  // Asked for each time: Gradio may put another song's in.
   mark(now) {
-    const began = this.lines.filter((line) => Number(line.dataset.from) <= now);
+    const lines = [...this.querySelectorAll(".kl")];
+    const began = lines.filter((line) => Number(line.dataset.from) <= now);
     const line = now > 0 ? began[began.length - 1] : undefined;
-    for (const one of this.lines) one.classList.toggle("on", one === line);
-    for (const word of this.words) {
+    for (const one of lines) one.classList.toggle("on", one === line);
+    for (const word of this.querySelectorAll(".kw")) {
       const sounds = now > 0 && Number(word.dataset.from) <= now && now < Number(word.dataset.to);
       word.classList.toggle("on", sounds);
       word.classList.toggle("sung", now > 0 && Number(word.dataset.to) <= now);

@@ -1,5 +1,6 @@
 // All modules of the page. Each is one idea, and none needs a build step.
 import "./navigation.js";
+import "./players.js";
 import "./plan.js";
 import "./attention.js";
 import "./connection.js";

@@ -25,13 +25,33 @@ const routerUse = async (name) => {
 
 class AdapterShelf extends HTMLElement {
   connectedCallback() {
-    this.count = this.querySelector(".shelf-count");
     this.addEventListener("click", this);
-    if (Number(this.count.dataset.count) >= MANY) this.addSearch();
+    // Gradio takes the search away with every change of the shelf, and puts its own count there
+    this.changed = new MutationObserver(() => this.keepSearch());
+    this.changed.observe(this, { subtree: true, childList: true, attributeFilter: ["data-count", "data-text"] });
+    this.keepSearch();
   }
 
   disconnectedCallback() {
     this.removeEventListener("click", this);
+    this.changed.disconnect();
+  }
+
+  get count() {
+    return this.querySelector(".shelf-count");
+  }
+
+  keepSearch() {
+    if (!this.count) return;
+    const many = Number(this.count.dataset.count) >= MANY;
+    const there = Boolean(this.search) && this.contains(this.search);
+    if (many && !there) this.addSearch();
+    else if (many) this.filter(query);
+    else if (there) {
+      this.search.closest("label").remove();
+      this.filter("");
+    } else if (query) this.filter("");
+    this.changed.takeRecords(); // what was done here
   }
 
   addSearch() {
@@ -57,12 +77,13 @@ class AdapterShelf extends HTMLElement {
       shown += card.hidden ? 0 : 1;
     }
     const all = `${cards.length} adapters`;
-    this.count.textContent = words.length ? `${shown} of ${all}` : all;
+    const said = words.length ? `${shown} of ${all}` : all;
+    if (this.count.textContent !== said) this.count.textContent = said;
   }
 
   show(card) {
     if (card.hidden) {
-      this.search.value = "";
+      if (this.search) this.search.value = "";
       this.filter("");
     }
     card.scrollIntoView({ block: "start" });

@@ -1,3 +1,5 @@
+import { hearSong } from "./streams.js";
+
 // `<sing-again data-request data-compositions data-measured>`: sings a measured song once more, from the same seed, and
 // shows it where it was asked for; or asks for a comparison of the same prompt and goes there.
 
@@ -21,6 +23,17 @@ const make = (kind, properties = {}, ...children) => {
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 class SingAgain extends HTMLElement {
+  static observedAttributes = ["data-request"];
+
+  // Gradio makes this element another song's: what was sung for the one before is no business of it.
+  attributeChangedCallback(name, before, after) {
+    if (before === null || before === after) return;
+    this.unfollow();
+    this.line = null;
+    this.place?.replaceChildren();
+    for (const button of this.querySelectorAll("button")) button.disabled = false;
+  }
+
   connectedCallback() {
     this.pressed = (event) => {
       const button = event.target.closest("button");
@@ -37,14 +50,16 @@ class SingAgain extends HTMLElement {
   }
 
   unfollow() {
-    if (this.events) this.events.close();
-    this.events = null;
+    this.leave?.();
+    this.leave = null;
+    this.ended?.();
+    this.ended = null;
   }
 
   get place() { return this.querySelector(".sung-again"); }
 
   say(text, kind = "said") {
-    this.line ??= make("p");
+    this.line ??= make("p", { role: "status" });
     if (!this.line.isConnected) this.place.prepend(this.line);
     this.line.className = kind;
     this.line.textContent = text;
@@ -52,13 +67,15 @@ class SingAgain extends HTMLElement {
 
   // What is wrong stands beside the buttons, which can be pressed again.
   async ask(button, begin) {
+    const asked = this.dataset.request;
     button.disabled = true;
     try {
       await begin();
     } catch (error) {
+      if (this.dataset.request !== asked) return;
       this.say(error instanceof TypeError ? "The server does not answer: try again in a moment." : error.message, "fault");
     }
-    button.disabled = false;
+    if (this.dataset.request === asked) button.disabled = false;
   }
 
   async compare() {
@@ -70,38 +87,41 @@ class SingAgain extends HTMLElement {
 
   async sing() {
     this.unfollow();
-    const { id } = await post("/v1/songs", JSON.parse(this.dataset.request));
+    const asked = this.dataset.request;
+    const { id } = await post("/v1/songs", JSON.parse(asked));
+    if (!this.isConnected || this.dataset.request !== asked) return;
     this.line = null;
     this.place.replaceChildren();
     this.say("Waiting to be sung…", "working");
     const map = make("attention-map");
     Object.assign(map.dataset, { song: id, live: "1", audio: `#again-${id}` });
     this.place.append(map);
-    await new Promise((ended) => this.follow(id, map, ended));
+    await new Promise((ended) => {
+      this.ended = ended;
+      this.follow(id, map);
+    });
   }
 
-  follow(id, map, ended) {
-    this.events = new EventSource(`/v1/songs/${id}/events`);
-    const hear = (name, heard) => this.events.addEventListener(name, (event) => heard(JSON.parse(event.data)));
+  follow(id, map) {
     const end = (text, kind) => {
       this.unfollow();
       this.say(text, kind);
-      ended();
     };
-    hear("step", (told) => this.say(`Singing, step ${told.step} of ${told.steps}`, "working"));
-    hear("decoding", () => this.say("Making sound of it…", "working"));
-    hear("failed", (told) => end(told.error || told.reason || "the song failed", "fault"));
-    hear("cancelled", () => end("Cancelled.", "said"));
-    hear("done", () => {
-      this.say("Sung. The judge is listening…", "working");
-      map.dataset.live = "0";
-      map.before(this.player(id));
-      ended(); // what the judge makes of it comes by itself
-    });
-    hear("judged", (verdict) => end(...this.read(verdict)));
-    this.events.onerror = () => {
-      if (this.events && this.events.readyState === EventSource.CLOSED) end("The server does not tell more of it.", "fault");
+    const heard = {
+      step: (told) => this.say(`Singing, step ${told.step} of ${told.steps}`, "working"),
+      decoding: () => this.say("Making sound of it…", "working"),
+      failed: (told) => end(told.error || told.reason || "the song failed", "fault"),
+      cancelled: () => end("Cancelled.", "said"),
+      done: () => {
+        this.say("Sung. The judge is listening…", "working");
+        map.dataset.live = "0";
+        if (!this.querySelector(".again-player")) map.before(this.player(id));
+        this.ended?.(); // what the judge makes of it comes by itself
+      },
+      judged: (verdict) => end(...this.read(verdict)),
+      lost: () => end("The server does not tell more of it.", "fault"),
     };
+    this.leave = hearSong(id, (kind, told) => heard[kind]?.(told));
   }
 
   player(id) {

@@ -1,5 +1,7 @@
 // What stands in the text fields of the page, kept over the one reload that the end of a server causes: with no server
 // there, nobody else hears of what is typed. Fields are known by their tab and label; of those that share both, none is.
+import { session } from "./storage.js";
+
 const KEPT = "choirmaster-typed";
 const LONGEST = 20000;
 const FIELDS = "textarea, input[type=text], input[type=number], input:not([type])";
@@ -21,18 +23,14 @@ const fieldsByName = () => {
 
 export const keepTyped = () => {
   const typed = [...fieldsByName()].filter(([, field]) => field && field.value.length <= LONGEST);
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify(typed.map(([name, field]) => [name, field.value])));
-  } catch {
-    // a browser that keeps nothing, or a tab that is full
-  }
+  session.set(KEPT, JSON.stringify(typed.map(([name, field]) => [name, field.value])));
 };
 
-export const forgetTyped = () => sessionStorage.removeItem(KEPT);
+export const forgetTyped = () => session.remove(KEPT);
 
 export const bringBackTyped = () => {
   const fields = fieldsByName();
-  for (const [name, value] of JSON.parse(sessionStorage.getItem(KEPT) || "[]")) {
+  for (const [name, value] of JSON.parse(session.get(KEPT) || "[]")) {
     const field = fields.get(name);
     if (!field || field.value === value) continue;
     // As if it were typed: the page hears of it in no other way.
