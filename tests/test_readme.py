@@ -98,7 +98,8 @@ def test_addresses_shown_are_there(random_model: SongModel, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/engine.md", "docs/evaluation.md", "docs/routing.md", "bench/README.md"]
+    "document",
+    ["README.md", "docs/engine.md", "docs/evaluation.md", "docs/page.md", "docs/routing.md", "bench/README.md"],
 )
 def test_linked_files_are_there(document: str) -> None:
     path = ROOT / document

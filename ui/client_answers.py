@@ -21,7 +21,9 @@ def brief_song(song: Mapping[str, Any]) -> dict[str, Any]:
         "judged": judged.get("state"),
         "wer": judged.get("wer"),
         "transcript": judged.get("transcript"),
-        "reason": decision.get("reason") or judged.get("reason") or song.get("error"),
+        "error": song.get("error"),
+        "judge_reason": judged.get("reason"),
+        "decision": decision.get("reason"),
         "comparison": song.get("comparison"),
         "links": song["links"],
     }

@@ -30,6 +30,7 @@ def list_calls(routes: OwnRoutes) -> Sequence[Call]:
         text: str | None = None,
         adapter: str | None = None,
         comparison: str | None = None,
+        compared: bool | None = None,
         judged: bool | None = None,
         max_wer: float | None = None,
         min_wer: float | None = None,
@@ -45,6 +46,7 @@ def list_calls(routes: OwnRoutes) -> Sequence[Call]:
             text: Stands in the caption or lyrics.
             adapter: Sings along; base for songs without any.
             comparison: The id of a comparison or cascade.
+            compared: Whether it is part of any.
             judged: Whether a word error rate is known.
             max_wer: The largest word error rate.
             min_wer: The smallest word error rate.
@@ -53,7 +55,8 @@ def list_calls(routes: OwnRoutes) -> Sequence[Call]:
         """
         found = await routes.get(
             request, "/v1/songs", limit=limit, offset=offset, state=state, text=text, adapter=adapter,
-            comparison=comparison, judged=judged, max_wer=max_wer, min_wer=min_wer, since=since, until=until,
+            comparison=comparison, compared=compared, judged=judged, max_wer=max_wer, min_wer=min_wer, since=since,
+            until=until,
         )  # fmt: skip
         return {**found, "songs": list(map(brief_song, found["songs"]))}
 
@@ -111,7 +114,7 @@ def list_calls(routes: OwnRoutes) -> Sequence[Call]:
         if found["state"] in ("done", "failed", "cancelled"):
             raise Refusal(f"the song {song} is {found['state']}: only one that waits or is being sung can be cancelled")
         ended = await routes.delete(request, place("songs", song))
-        if ended["state"] != "deleted":
+        if not ended.get("kept_for"):
             return ended
         await routes.post(request, place("songs", song, "restore"))  # it was done a moment before
         raise Refusal(f"the song {song} was done before it could be cancelled")

@@ -40,9 +40,11 @@ def shelf_calls(routes: OwnRoutes) -> Sequence[Call]:
         merge: str | None = None,
         rank: int | None = None,
         density: float | None = None,
+        seed: int | None = None,
         dtype: str | None = None,
         shard_size: str | None = None,
         wait: bool = True,
+        estimate: bool = False,
     ) -> dict[str, Any]:
         """Make a file for another tool of adapters and their weights. It is fetched from /v1/exports/ID/file.
 
@@ -52,14 +54,18 @@ def shelf_calls(routes: OwnRoutes) -> Sequence[Call]:
             merge: concat, which is exact, or another way to blend.
             rank: To which every layer is compressed; the error of that is told.
             density: Share of values that some ways to blend keep, up to 1.
+            seed: Of what dare-ties drops.
             dtype: fp32, bf16 or fp16.
             shard_size: Largest file of a whole model, such as 2GB.
             wait: Whether to answer once it is made, or at once with its id.
+            estimate: Whether to make nothing, and to say how large it would be.
         """
         wish = {
             "composition": composition, "format": format, "merge": merge, "rank": rank, "density": density,
-            "dtype": dtype, "shard_size": shard_size,
+            "seed": seed, "dtype": dtype, "shard_size": shard_size,
         }  # fmt: skip
+        if estimate:
+            return await routes.post(request, "/v1/exports/estimate", wish)
         found = await routes.post(request, "/v1/exports", wish)
         while wait and found["state"] in ("queued", "running"):
             await asyncio.sleep(LOOK_EVERY)
@@ -78,13 +84,16 @@ def shelf_calls(routes: OwnRoutes) -> Sequence[Call]:
         """
         return await routes.delete(request, place("exports", export))
 
-    async def votes(request: gr.Request, limit: int = 20, offset: int = 0) -> dict[str, Any]:
+    async def votes(
+        request: gr.Request, comparison: str | None = None, limit: int = 20, offset: int = 0
+    ) -> dict[str, Any]:
         """Which songs of comparisons were picked as the best, newest first.
 
         Args:
+            comparison: The id of the only comparison to tell of.
             limit: Picks at most, 1 to 100.
             offset: Picks to leave out first.
         """
-        return await routes.get(request, "/v1/votes", limit=limit, offset=offset)
+        return await routes.get(request, "/v1/votes", comparison=comparison, limit=limit, offset=offset)
 
     return presets, adapters, remove_adapter, export, exports, remove_export, votes

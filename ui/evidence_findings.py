@@ -11,7 +11,7 @@ from eval.agreement import JudgeAgreement
 from eval.contrasts import CellMean, Factorial
 from eval.report.colours import heat_class
 from eval.report.findings import say_agreement, say_factorial, say_stability
-from eval.report.formats import say_composition, say_count, say_number, say_percent, say_range
+from eval.report.formats import say_composition, say_number, say_percent, say_range
 from eval.report.pictures import draw_stack
 from eval.report.sections import KINDS
 from eval.resampling import Estimate
@@ -130,8 +130,3 @@ def _correlation(value: Estimate | None) -> str:
         return "no difference was heard"
     ends = "" if value.low is None else f" ({say_number(value.low)} to {say_number(value.high)})"
     return f"<b>{say_number(value.value)}</b>{ends}"
-
-
-def say_extent(songs: int, judges: int) -> str:
-    """How large a table is, ``1,200 songs, 2 judges``."""
-    return f"{say_count(songs, 'song')}, {say_count(judges, 'judge')}"

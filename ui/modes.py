@@ -122,7 +122,10 @@ def read_modes(values: tuple[Any, ...]) -> Wanted:
     """
     mode, composition, budget, stop_wer, retry, single = values
     if mode == "blend":
-        return Wanted("blend", _read_composition(str(composition or "")))
+        if not str(composition or "").strip():
+            said = "no adapter is blended: move a slider, name one with its weight, or sing with the base model"
+            raise RequestError.of([Fault("composition", said)])
+        return Wanted("blend", _read_composition(str(composition)))
     if mode == "single":
         if not (name := str(single or "").strip()):
             said = "no adapter is chosen: choose one, or sing with the base model"

@@ -1,7 +1,7 @@
 """The plan as a picture: one strip per sung line, a bar per syllable at its time and pitch, words above their bars.
 
 Draws SVG whose positions are percentages, so that it fits any width without stretching its letters. Knows a plan and
-its lyrics; the sound is somebody else's, ``page.js`` moves the cursor along with it.
+its lyrics; the sound is somebody else's, ``browser/plan.js`` moves the cursor along with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The list of recent songs. Each is a link that also works on its own; ``page.js`` opens it without a reload."""
+"""The list of recent songs: links that also work on their own; ``browser/early.js`` opens them without a reload."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Work that runs in the server for a while, as a list: how far each run is, how it ended, and what can be done with it.
 
-Knows how a run looks, not what it does. Bars follow by themselves (``browser/evidence.js`` asks the address of a run
+Knows how a run looks, not what it does. Bars follow by themselves (``browser/runs.js`` asks the address of a run
 every second and writes into what is there), so that buttons keep the focus; buttons say what is wanted by ``data-do``.
 """
 

@@ -16,6 +16,7 @@ from engine.song_model import SongModel
 from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, FakeRouter, hold, make_songs, served
 from tests.waiting import until
+from ui.client_answers import brief_song
 from ui.client_evidence import evidence_calls
 from ui.client_lists import list_calls
 from ui.client_shelf import shelf_calls
@@ -91,7 +92,15 @@ def test_a_routed_song_tells_why(client: Client) -> None:
     decision = call(client, "route", caption="folk", lyrics="hello old friend", tags=["slow"])
     assert decision["name"] == "folk=0.5" and decision["candidates"][0]["wer"] == 0.2
     song = call(client, "sing", **WISH, composition="routed")
-    assert song["composition"] == {"folk": 0.5} and song["reason"] == decision["reason"]
+    assert song["composition"] == {"folk": 0.5} and song["decision"] == decision["reason"]
+
+
+def test_a_song_that_failed_tells_its_error_and_not_the_routers_reason() -> None:
+    song = {"id": "0" * 16, "state": "failed", "error": "it took too long", "links": {}}
+    told = brief_song({**song, "decision": {"reason": "folk sings this best"}, "judged": {"reason": "nobody heard it"}})
+    assert (told["error"], told["decision"], told["judge_reason"]) == (
+        "it took too long", "folk sings this best", "nobody heard it",
+    )  # fmt: skip
 
 
 def test_songs_are_compared_and_one_is_picked(client: Client, over_http: httpx.Client) -> None:

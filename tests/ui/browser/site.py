@@ -41,7 +41,8 @@ MARKS = [
 
 #: What reaches beyond the window, where the window can be moved to see it.
 STICKING_OUT = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("*")]
-    .filter((e) => e.getBoundingClientRect().right > width).map((e) => `${e.tagName} ${e.id} ${e.className}`)"""
+    .filter((e) => e.getBoundingClientRect().right + window.scrollX > width)
+    .map((e) => `${e.tagName} ${e.id} ${e.className}`)"""
 
 
 @dataclass
