@@ -71,9 +71,12 @@ def test_a_song_goes_before_those_of_the_background_and_they_are_not_stored(
     with Engine(random_model, store, settings=EngineSettings(max_songs=2, prepared_ahead=1, max_queue=1)) as engine:
         held, order = hold(engine), list[str]()
         engine.listeners.append(lambda job: order.append(job.id) if job.state == "done" else None)
-        longer = REQUEST.model_copy(update={"steps": 4})
+        # Long enough that none of them ends while the song, whose steps are taken, becomes sound.
+        longer = REQUEST.model_copy(update={"steps": 150})
+        held.go.set()  # the second of them joins after a step of the first
         background = [engine.submit(longer, background=True) for _ in range(4)]
         until(lambda: engine.running == 2)
+        held.go.clear()
         assert engine.queued == 0 and engine.place(background[3]) == 0, "nobody waits for them"
         song = engine.submit(REQUEST)
         assert engine.queued == 1 and engine.place(song) == 1, "their number leaves the queue as it is"
