@@ -147,6 +147,7 @@ def serve(
             sources = Sources(songs, Path(model))
             evaluations = Evaluations(songs, adapters, Path(model))
             refits = Refits(songs, sources, adapters, Path(model))
+            evaluations.needed = refits.tables
             app = build_app(
                 songs,
                 access=access,

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from adapters.base import Base
 from adapters.errors import AdapterError
+from adapters.field_faults import say_first
 from adapters.json_file import read_json_object
 
 #: Lower-case letters, digits and hyphens: never a path.
@@ -91,9 +92,7 @@ def read_card(path: Path) -> AdapterCard:
     try:
         return AdapterCard.model_validate(given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise AdapterError(f"{path} is no card of an adapter: {where}: {first['msg']}; repair or remove it") from None
+        raise AdapterError(f"{path} is no card of an adapter: {say_first(error)}; repair or remove it") from None
 
 
 def check_base(card: AdapterCard, base: Base) -> None:

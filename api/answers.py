@@ -18,7 +18,7 @@ class FieldFault(BaseModel):
     """What is wrong with one field, in a sentence."""
 
     field: str = Field(examples=["duration"])
-    detail: str = Field(examples=["duration is '0': input should be greater than or equal to 0.5"])
+    detail: str = Field(examples=["0 is too short: choose 0.5 to 600 seconds"])
 
 
 class Problem(BaseModel):

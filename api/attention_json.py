@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from engine.attention_maps import AttentionFrame, AttentionRecord, bin_edges
+from engine.attention_maps import AttentionRecord
+from engine.live_maps import LEAST_BINS, coarsen
 
 #: Maps that one answer may hold. What is more loses steps first, then moments.
 MOST_MEGABYTES = 16.0
-#: Moments that are left however large a map is.
-LEAST_BINS = 16
 
 
 class Token(BaseModel):
@@ -81,25 +80,7 @@ def fit_record(record: AttentionRecord, megabytes: float = MOST_MEGABYTES) -> At
     fitting = max(LEAST_BINS, int(bins * megabytes * 1e6 // max(size, 1)))
     if fitting >= bins:
         return record
-    pooling = _pooling(record.frames, bins, fitting)
-    return replace(record, recorded=tuple(_pooled(frame, pooling) for frame in record.recorded))
-
-
-def _pooling(frames: int, bins: int, fewer: int) -> NDArray[np.float32]:
-    """[fewer, bins]: how much of each of ``fewer`` moments lies in each of ``bins``; rows of sum one."""
-    old, new = bin_edges(frames, bins), bin_edges(frames, fewer)
-    shared = np.minimum(new[1:, None], old[None, 1:]) - np.maximum(new[:-1, None], old[None, :-1])
-    pooling: NDArray[np.float32] = (np.maximum(shared, 0) / np.diff(new)[:, None]).astype(np.float32)
-    return pooling
-
-
-def _pooled(frame: AttentionFrame, pooling: NDArray[np.float32]) -> AttentionFrame:
-    masses = [
-        (pooling @ mass.astype(np.float32).T).T.astype(np.float16) for mass in (frame.lyric_mass, frame.kept_mass)
-    ]
-    # head by head, so that no second copy of all maps is made in a larger type
-    maps = np.stack([(pooling @ head.astype(np.float32)).astype(np.float16) for head in frame.maps])
-    return AttentionFrame(frame.step, frame.heads, maps, *masses)
+    return replace(record, recorded=tuple(coarsen(frame, record.frames, fitting) for frame in record.recorded))
 
 
 def _numbers(mass: NDArray[np.float16]) -> list[list[float]]:

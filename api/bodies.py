@@ -69,9 +69,12 @@ def check_size(body: bytes) -> None:
         waiting += value.items() if isinstance(value, dict) else [(name, entry) for entry in value]
 
 
-def describe_all(found: Sequence[Mapping[str, Any]]) -> str:
-    """What is wrong in a sentence each; of very many errors the first ones, and how many more there are."""
-    told = [describe(error) for error in found[:MAX_TOLD]]
+def describe_all(
+    found: Sequence[Mapping[str, Any]], model: type[BaseModel] | None = None, what: str = "a song request"
+) -> str:
+    """What is wrong in a sentence each, of ``model`` where it is known; of very many errors the first ones, and how
+    many more there are."""
+    told = list(dict.fromkeys(describe(error, model, what) for error in found[:MAX_TOLD]))
     if len(found) > MAX_TOLD:
         told.append(f"and {len(found) - MAX_TOLD:,} more")
     return "; ".join(told)
@@ -94,7 +97,10 @@ def read_fields(kind: type[Fields], body: bytes, what: str, hint: str, remedy: s
         raise Problem(400, f"the body is no JSON ({said[:80]}): {hint}")
     if wrong[0]["type"] == "model_type":
         raise Problem(422, f"the body is no JSON object with the fields of {what}: {hint}")
-    raise Problem(422, describe_all(wrong).replace("a song request", what) + remedy)
+    faults = dict.fromkeys(find_fault(one, kind, what) for one in wrong[:MAX_TOLD])
+    told = [{"field": fault.field, "detail": fault.message} for fault in faults if fault.field]
+    extra = {"errors": told} if told else {}
+    raise Problem(422, describe_all(wrong, kind, what) + remedy, extra=extra)
 
 
 def read_wish(body: bytes) -> tuple[SongRequest, bool]:
@@ -113,7 +119,7 @@ def read_wish(body: bytes) -> tuple[SongRequest, bool]:
     try:
         return SongRequest.model_validate_json(body, strict=True), routed
     except ValidationError as error:
-        raise _what_is_wrong(error) from None
+        raise _what_is_wrong(error, SongRequest) from None
 
 
 def read_song(body: bytes) -> SongRequest:
@@ -133,7 +139,7 @@ def read_compared(body: bytes) -> tuple[list[SongRequest], int | None]:
     try:
         compositions = _Compositions.model_validate_json(body, strict=True).compositions
     except ValidationError as error:
-        raise _what_is_wrong(error) from None
+        raise _what_is_wrong(error, _Compositions) from None
     fields: dict[str, Any] = json.loads(body)
     if "composition" in fields:
         raise RequestError("composition is one of a single song: give compositions, a list, alone")
@@ -170,7 +176,7 @@ def read_cascade(body: bytes) -> tuple[SongRequest, CascadeOptions]:
     try:
         options = CascadeOptions.model_validate_json(json.dumps(own), strict=True)
     except ValidationError as error:
-        raise _what_is_wrong(error) from None
+        raise _what_is_wrong(error, CascadeOptions) from None
     return read_song(json.dumps(others).encode() if own else body), options
 
 
@@ -185,7 +191,7 @@ def read_route(body: bytes) -> RouterPrompt:
     try:
         return RouterPrompt.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise _what_is_wrong(error, "a prompt") from None
+        raise _what_is_wrong(error, RouterPrompt, "a prompt") from None
 
 
 def _fields(body: bytes) -> dict[str, Any]:
@@ -197,13 +203,13 @@ def _fields(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _what_is_wrong(error: ValidationError, what: str = "a song") -> Exception:
+def _what_is_wrong(error: ValidationError, model: type[BaseModel], what: str = "a song") -> Exception:
     found = error.errors(include_url=False)
     if found[0]["type"] == "json_invalid":
         said = str(found[0]["msg"]).removeprefix("Invalid JSON: ")
         return Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")
     if found[0]["type"] in ("model_type", "model_attributes_type"):
         return RequestError(f"the body must be a JSON object with the fields of {what}, not a list, text or number")
-    told = describe_all(found)
-    faults = list(map(find_fault, found))
-    return RequestError(told if what == "a song" else told.replace("a song request", what), faults)
+    of = "a song request" if what == "a song" else what
+    faults = list(dict.fromkeys(find_fault(one, model, of) for one in found))
+    return RequestError(describe_all(found, model, of), faults)

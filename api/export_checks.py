@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from adapters.errors import AdapterError, NoSuchAdapter
 from adapters.store import AdapterStore
 from api.blame import blame
-from api.bodies import MAX_TOLD, read_fields
+from api.bodies import read_fields
 from api.export_records import ExportRequest
 from api.problems import Problem
 from api.shelf_faults import shelf_problem
-from engine.request import find_fault
 
 _HINT = 'send an object such as {"composition": "lyrics=0.6", "format": "peft"}'
 _WHAT = "an export"
@@ -29,21 +26,7 @@ def read_export(body: bytes) -> ExportRequest:
     Raises:
         Problem: the body is no JSON, no object, or fields of it are wrong, which it tells by field.
     """
-    try:
-        return read_fields(ExportRequest, body, _WHAT, _HINT)
-    except Problem as problem:
-        if problem.status == 422:
-            problem.extra["errors"] = _faults(body)
-        raise
-
-
-def _faults(body: bytes) -> list[dict[str, str]]:
-    try:
-        ExportRequest.model_validate_json(body)
-    except ValidationError as error:
-        found = [find_fault(one) for one in error.errors(include_url=False)[:MAX_TOLD] if one["loc"]]
-        return [{"field": one.field, "detail": one.message.replace("a song request", _WHAT)} for one in found]
-    return []
+    return read_fields(ExportRequest, body, _WHAT, _HINT)
 
 
 def check_request(request: ExportRequest, shelf: AdapterStore, places: Mapping[Path, str]) -> None:

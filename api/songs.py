@@ -148,7 +148,7 @@ def song_routes(songs: Songs) -> APIRouter:
         for_good: Annotated[bool, Query(description="Delete it at once, so that nothing brings it back.")] = False,
     ) -> Any:
         """Cancels a song that waits or is being made; deletes one that is done; lists one no more that has failed or
-        was cancelled. One that is deleted can be brought back for some minutes, while the server runs."""
+        was cancelled. One that is deleted can be brought back for some minutes, also after a restart."""
         outcome = songs.remove(song_id, for_good)
         if outcome is None:
             raise no_song(song_id)
@@ -172,8 +172,7 @@ def song_routes(songs: Songs) -> APIRouter:
             minutes = f"{songs.store.trash.kept_for / 60:.0f}"
             raise Problem(
                 404,
-                f"no deleted song {song_id[:40]!r} is kept: one can be brought back for {minutes} minutes, by the "
-                "server that deleted it",
+                f"no deleted song {song_id[:40]!r} is kept: one can be brought back for {minutes} minutes",
             )
         standing = songs.standing(song_id)
         if standing is None:

@@ -250,7 +250,8 @@ class Engine:
 
     def _joined(self, job: Job) -> None:
         assert job.generation is not None
-        job.events.append("singing", job.generation.describe(self.model.frame_rate))
+        patch_size = int(self.model.transformer.config.patch_size)
+        job.events.append("singing", job.generation.describe(self.model.frame_rate, patch_size))
         self._register.tell(job)
 
     def _stepped(self, job: Job, outcome: Step | Exception) -> None:
@@ -261,7 +262,8 @@ class Engine:
         if job.unwanted:  # the loop takes it out before its next tick
             return
         job.step = outcome.done
-        job.events.append("step", {"step": job.step, "steps": outcome.of}, outcome.frame)
+        told = None if job.generation is None else job.generation.tell(outcome.frame)
+        job.events.append("step", {"step": job.step, "steps": outcome.of}, told)
         self._register.tell(job)
         if outcome.done >= outcome.of and not job.unwanted:
             self._leave(job, keep=True)

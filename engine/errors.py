@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from adapters.errors import ChoirmasterError
+from adapters.field_faults import name_fault
 
 __all__ = [
     "Cancelled",
@@ -22,10 +23,22 @@ __all__ = [
 
 
 class Fault(NamedTuple):
-    """What is wrong with one field of a request, in a sentence."""
+    """What is wrong with one field of a request: a sentence to stand beside the field, which need not name it.
+    ``named``: the same where no field is near, by the API's name of it."""
 
     field: str
     message: str
+    named: str = ""
+
+    @classmethod
+    def of(cls, field: str, message: str) -> Fault:
+        """A fault whose sentence does not say which field it is about."""
+        return cls(field, message, name_fault(field, message))
+
+    @property
+    def told(self) -> str:
+        """The sentence for where no field is near."""
+        return self.named or self.message
 
 
 class RequestError(ChoirmasterError):
@@ -38,7 +51,7 @@ class RequestError(ChoirmasterError):
     @classmethod
     def of(cls, faults: Sequence[Fault]) -> RequestError:
         """An error that is told by its faults."""
-        return cls("; ".join(fault.message for fault in faults), faults)
+        return cls("; ".join(fault.told for fault in faults), faults)
 
 
 class UnknownAdapter(RequestError):

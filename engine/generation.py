@@ -13,12 +13,13 @@ import torch
 from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer
 
 from engine.attention import CrossMemory
-from engine.attention_maps import AttentionFrame, AttentionRecord, pool_frame, thin_steps
+from engine.attention_maps import MAX_BINS, AttentionFrame, AttentionRecord, pool_frame, thin_steps
 from engine.bank import Voices
 from engine.denoising import APG_MOMENTUM, Sampling, guided, timesteps
 from engine.errors import SongError
 from engine.forward import Row, Velocity
 from engine.genres import CaptionReading
+from engine.live_maps import LiveView, choose_view
 from engine.lyric_map import LyricMap
 from engine.plan import Plan
 from engine.request import SongRequest
@@ -79,8 +80,21 @@ class Generation:
         """Layer and head of the maps in ``frames``, in their order."""
         return [(layer, head) for layer, heads in self.heads.items() for head in heads]
 
-    def describe(self, frame_rate: float) -> dict[str, Any]:
-        """What is sung, and what a listener needs to read its maps: heads, words and lyric tokens."""
+    def view(self, patches: int) -> LiveView:
+        """What is told of the maps of each step; ``patches``: how many the song is long."""
+        aligned = {(layer, head) for layer, heads in self.aligned.items() for head in heads}
+        return choose_view(self.shown, aligned, min(patches, MAX_BINS), len(self.lyric_map.tokens))
+
+    def tell(self, frame: AttentionFrame | None) -> AttentionFrame | None:
+        """The maps of the latest step as they are told to whoever follows the song."""
+        if frame is None:
+            return None
+        patches = next(iter(self.maps.values())).shape[1]
+        return self.view(patches).reduce(frame, patches)
+
+    def describe(self, frame_rate: float, patch_size: int) -> dict[str, Any]:
+        """What is sung, and what a listener needs to read the maps that are told: heads, words and lyric tokens."""
+        view = self.view(-(-self.length // patch_size))
         tokens = [
             {"text": token.text, "kind": token.kind.name.lower(), "word": token.word, "line": token.line}
             for token in self.lyric_map.tokens
@@ -88,7 +102,8 @@ class Generation:
         return {
             "steps": self.sampling.steps,
             "seconds": round(self.length / frame_rate, 3),
-            "heads": [list(pair) for pair in self.shown],
+            "heads": [list(self.shown[place]) for place in view.places],
+            "limit": view.limit,
             "words": list(self.lyric_map.words),
             "tokens": tokens,
         }

@@ -58,20 +58,24 @@ def hidden_folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 def clear_abandoned(parent: Path, prefix: str) -> None:
     """Delete the folders in ``parent`` that dead processes left behind; those of living ones stay."""
+    for folder in abandoned_folders(parent, prefix):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned_folders(parent: Path, prefix: str) -> Iterator[Path]:
+    """The folders in ``parent`` that dead processes left behind, each locked as long as it is looked at."""
     with suppress(OSError):
-        for entry in parent.glob(f"{prefix}*"):
-            with suppress(OSError):
-                _clear(entry)
-
-
-def _clear(folder: Path) -> None:
-    handle = os.open(folder, _DIRECTORY)  # fails on a link and on a file
-    try:
-        locked = _lock(handle)
-        if locked or (locked is None and time.time() - os.fstat(handle).st_mtime > STALE):
-            shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(handle)
+        for folder in sorted(parent.glob(f"{prefix}*")):
+            try:
+                handle = os.open(folder, _DIRECTORY)  # fails on a link and on a file
+            except OSError:
+                continue
+            try:
+                locked = _lock(handle)
+                if locked or (locked is None and time.time() - os.fstat(handle).st_mtime > STALE):
+                    yield folder
+            finally:
+                os.close(handle)
 
 
 def _lock(handle: int) -> bool | None:

@@ -164,7 +164,7 @@ def fit_plan(lyrics: Lyrics, genre: str, voice: Voice, seconds: float, seed: int
     if shortest.frames > frames:
         said = (
             f"{lyrics.syllables} syllables do not fit into {seconds:g} s: ask for at least {shortest.seconds:.1f} s, "
-            "or leave the duration to the plan"
+            "or leave the length to the plan"
         )
         raise RequestError.of([Fault("duration", said)])
     low, high = slowest, fastest

@@ -7,10 +7,21 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from adapters.composition import checked_composition, parse_composition
 from adapters.errors import AdapterError
+from adapters.field_faults import Wording, refuse_booleans, say_fault
 from engine.errors import Fault, RequestError
 from engine.lyrics import parse_lyrics
 from engine.plan import BPM_LIMITS, MIN_NOTE_FRAMES, Plan
@@ -21,24 +32,36 @@ MAX_CAPTION = 1000
 MAX_HEADS = 1024
 _SHORTEST_NOTE = MIN_NOTE_FRAMES / 25
 
-_REMEDIES = {
-    "caption": "describe the song in fewer words",
-    "lyrics": "shorten the lyrics or sing them as several songs",
-    "duration": "leave it out to let the plan choose, or give seconds, for example 12",
-    "seed": "give a whole number from 0 to 2147483647, or leave it out",
-    "steps": "give a whole number of denoising steps, for example 12",
-    "guidance": "give a number from 1 (none) to 10, for example 2",
-    "tempo": "give beats per minute, for example 120",
-    "melody_seed": "give a whole number from 0 to 2147483647, or leave it out",
-    "composition": 'give weights by adapter name, for example {"lyrics": 0.6}, or text such as lyrics=0.6',
-    "attention": 'give {"heads": [[2, 0], [3, 1]], "steps": "all"}, null for no maps, or leave it out',
-    "durations": "give seconds per syllable, for example 0.24",
-    # of prompts and cascades, which are told in the same way
-    "tags": "give fewer or shorter ones, as in slow, acoustic",
-    "budget": "give the songs to sing at most, 1 to 16, for example 3",
-    "stop_wer": "give a word error rate from 0 (every word) to 1 (any song), for example 0.2",
-    "retry": "give adapters, seeds or both, or leave it out",
-    "together": "give how many takes are sung at once, 1 to 16, or leave it out",
+_WORDINGS = {
+    "caption": Wording(shorter="describe the song in fewer words"),
+    "lyrics": Wording(shorter="shorten the lyrics or sing them as several songs"),
+    "duration": Wording("too short", "too long", "seconds", "give seconds, for example 12"),
+    "tempo": Wording("too slow", "too fast", "beats per minute", "give beats per minute, for example 120"),
+    "steps": Wording("too few", "too many"),
+    "guidance": Wording("too weak", "too strong"),
+    "composition": Wording(
+        remedy='give weights by adapter name, for example {"lyrics": 0.6}, or text such as lyrics=0.6'
+    ),
+    "attention": Wording(remedy='give {"heads": [[2, 0], [3, 1]], "steps": "all"}, null for no maps, or leave it out'),
+    "durations": Wording(remedy="give seconds per syllable, for example 0.24"),
+    # of prompts, cascades, evaluations and exports, which are told in the same way
+    "tags": Wording(shorter="give fewer or shorter ones, as in slow, acoustic"),
+    "budget": Wording("too few", "too many", "songs"),
+    "retry": Wording(remedy="give adapters, seeds or both, or leave it out"),
+    "together": Wording("too few", "too many", "takes"),
+    "compositions": Wording(remedy="choose one to eight", shorter="choose one to eight"),
+    "genres": Wording("too few", "too many"),
+    "seeds": Wording("too few", "too many"),
+    "format": Wording(remedy="choose one"),
+    "shard_size": Wording(remedy="give a size such as 500MB or 2GB"),
+    "adapter": Wording(remedy="names have 1 to 64 of a-z, 0-9 and -"),
+}
+#: Fields that contradict each other, for people who see them by other names.
+_TIMING = {
+    "duration": "a length in seconds",
+    "tempo": "a tempo",
+    "durations": "durations of syllables",
+    "plan": "a plan",
 }
 
 
@@ -83,6 +106,11 @@ class SongRequest(BaseModel):
     # watching
     attention: AttentionWish | None = Field(default_factory=AttentionWish)
 
+    @field_validator("duration", "tempo", "melody_seed", "seed", "steps", "guidance", mode="before")
+    @classmethod
+    def _numbers_are_no_booleans(cls, value: Any, about: ValidationInfo) -> Any:
+        return refuse_booleans(value, whole=about.field_name in ("melody_seed", "seed", "steps"))
+
     @field_validator("composition", mode="before")
     @classmethod
     def _composition_as_text(cls, value: Any) -> Any:
@@ -123,7 +151,8 @@ class SongRequest(BaseModel):
     def _one_way_of_timing(self) -> SongRequest:
         given = [n for n in ("duration", "tempo", "durations", "plan") if getattr(self, n) is not None]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
+            said = f"{' and '.join(_TIMING[name] for name in given)} contradict each other: give one of them"
+            raise PydanticCustomError("contradiction", said, {"fields": given})
         return self
 
     def sung_by(self, composition: Mapping[str, float], seed: int | None = None) -> SongRequest:
@@ -152,28 +181,21 @@ def read_request(fields: Mapping[str, Any]) -> SongRequest:
     try:
         return SongRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise RequestError.of(list(map(find_fault, error.errors()))) from None
+        raise RequestError.of([find_fault(one, SongRequest) for one in error.errors()]) from None
 
 
-def find_fault(error: Mapping[str, Any]) -> Fault:
-    """One pydantic error as the fault of a field; of one that concerns several, the first that it names."""
-    name = str(next((part for part in error["loc"] if part != "body"), ""))
-    message = describe(error)
-    return Fault(name or message.split(maxsplit=1)[0], message)
+def find_fault(error: Mapping[str, Any], model: type[BaseModel] | None = None, what: str = "a song request") -> Fault:
+    """One pydantic error as the fault of a field; of one that concerns several, the first of them.
+
+    ``model``: what was to be read, so that both limits are told; ``what``: what the fields are of.
+    """
+    loc, about = [part for part in error["loc"] if part != "body"], error.get("ctx", {}).get("fields")
+    if not loc and about:
+        return Fault(about[0], str(error["msg"]), f"{' and '.join(about)} contradict each other: give one of them")
+    field = str(loc[0]) if loc else ""
+    return Fault.of(field, say_fault(error, _WORDINGS.get(field), model, what))
 
 
-def describe(error: Mapping[str, Any]) -> str:
-    """One pydantic error as a sentence for a person."""
-    name = ".".join(str(part) for part in error["loc"] if part != "body")
-    kind, value, limits = error["type"], error.get("input"), error.get("ctx", {})
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        return f"{name} is not a field of a song request: leave it out"
-    if kind == "string_too_long":
-        message = f"{name} has {len(str(value)):,} characters, at most {limits['max_length']:,} are allowed"
-    elif kind == "value_error":
-        return f"{name}: {message}" if name else message
-    else:
-        message = f"{name} is {str(value)[:40]!r}: {message[:1].lower()}{message[1:]}"
-    remedy = _REMEDIES.get(name.partition(".")[0])
-    return f"{message}; {remedy}" if remedy else message
+def describe(error: Mapping[str, Any], model: type[BaseModel] | None = None, what: str = "a song request") -> str:
+    """One pydantic error as a sentence for a person, with the field's name."""
+    return find_fault(error, model, what).told

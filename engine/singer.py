@@ -246,10 +246,10 @@ class Singer:
         limit = self.model.preset.max_seconds
         if request.duration is not None and request.duration > limit:
             said = (
-                f"duration is {request.duration:g} s and the model {self.model.preset.name!r} sings at most "
-                f"{limit:g} s: ask for less, or leave it out"
+                f"{request.duration:g} s is too long: the model {self.model.preset.name!r} sings at most {limit:g} s; "
+                "ask for less, or leave it out"
             )
-            raise RequestError.of([Fault("duration", said)])
+            raise RequestError.of([Fault.of("duration", said)])
         if self.model.planned:
             plan, reading = plan_song(request)
             return plan, reading, plan.frames

@@ -1,16 +1,17 @@
 """Deleted songs, kept for some minutes in a hidden folder beside the others, so that they can be brought back.
 
 A song goes there and comes back by one rename each: whenever a process is killed, it is whole in one of the two places.
-The folder belongs to one process. It goes with that process, and where it was killed with the next one that looks after
-the same songs. Knows folders and their names, not what is in a song, and no index.
+The folder belongs to one process. What is in it when that ends, however it ends, is taken over by the next one that
+looks after the same songs (on a file system without locks only once it is too old to be brought back): a folder's name
+says when its song was deleted. Knows folders and their names, not what is in a song, and no index.
 """
 
 from __future__ import annotations
 
 import errno
-import itertools
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -23,13 +24,15 @@ from pathlib import Path
 
 from adapters.files import is_full
 from engine.errors import SongError
-from engine.hidden_folders import claim_folder, clear_abandoned
+from engine.hidden_folders import abandoned_folders, claim_folder
 
 #: Seconds for which a deleted song can be brought back.
 KEPT_FOR = 600.0
 #: Deleted songs kept at once, and the bytes they may take together; the oldest go first.
 MAX_SONGS, MAX_BYTES = 256, 4 << 30
 _HIDDEN = ".trash-"
+#: A deleted song's id, and the nanoseconds since 1970 at which it was deleted.
+_GRAVE = re.compile(r"([0-9a-f]{8,32})\.([0-9]{1,20})")
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,11 @@ class _Kept:
 
 
 class Trash:
-    """The deleted songs of one process, beside the others in ``folder``. Any thread may call."""
+    """The deleted songs of one process, beside the others in ``folder``. Any thread may call.
+
+    ``clock`` counts while the process lives, whatever is done to the clock on the wall. ``wall`` tells the next process
+    how old a song is: one deleted in what is the future by then, for the clock was set back, counts as just deleted.
+    """
 
     def __init__(
         self,
@@ -55,14 +62,15 @@ class Trash:
         max_songs: int = MAX_SONGS,
         max_bytes: int = MAX_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
     ) -> None:
         self.kept_for, self.max_songs, self.max_bytes, self._clock = kept_for, max_songs, max_bytes, clock
-        self._folder, self._lock, self._number = folder, threading.Lock(), itertools.count()
+        self._folder, self._lock, self._wall, self._latest = folder, threading.Lock(), wall, 0
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._place: Path | None = None
-        self._close: Callable[[], object] = lambda: None
+        self._handle = -1
         self._timer: threading.Timer | None = None
-        clear_abandoned(folder, _HIDDEN)
+        self._take_over()
 
     def put(self, song_id: str) -> bool:
         """Take a song out of sight; False where it is not there, or a full disk has no room for another folder.
@@ -78,7 +86,7 @@ class Trash:
             for _ in range(2):
                 try:
                     place = self._claim()
-                    grave = place / f"{song_id}.{next(self._number)}"
+                    grave = place / f"{song_id}.{self._now()}"
                     source.rename(grave)
                     break
                 except FileNotFoundError:
@@ -114,6 +122,8 @@ class Trash:
             SongError: the folder cannot be written; the song is kept.
         """
         target = self._folder / song_id
+        if song_id not in self:
+            self._take_over()  # of a process that has ended since this one began
         with self._lock:
             kept = self._kept.get(song_id)
             if kept is None or kept.until <= self._clock():
@@ -154,22 +164,73 @@ class Trash:
         self._sweep(doomed)
         return bool(doomed)
 
+    def leave(self) -> None:
+        """Look after them no more: the next who looks after the same songs may bring them back."""
+        with self._lock:
+            if self._place is not None:
+                self._leaving()
+                self._place = None
+            self._kept.clear()
+            self._tidy()
+
     def __contains__(self, song_id: str) -> bool:
         with self._lock:
             kept = self._kept.get(song_id)
             return kept is not None and kept.until > self._clock()
 
+    def _now(self) -> int:
+        """Nanoseconds since 1970, and never the same twice. The lock is held."""
+        self._latest = max(self._wall(), self._latest + 1)
+        return self._latest
+
     def _claim(self) -> Path:
         if self._place is None:
-            self._place, handle = claim_folder(self._folder, _HIDDEN)
-            # Also where the process just ends.
-            self._close = weakref.finalize(self, _discard, self._place, handle)
+            self._place, self._handle = claim_folder(self._folder, _HIDDEN)
+            self._leaving = weakref.finalize(self, _leave, self._place, self._handle)
         return self._place
 
     def _let_go(self) -> None:
-        self._close()
-        self._place, self._close = None, lambda: None
+        """Give the folder up with whatever is left in it, which nobody may bring back. The lock is held."""
+        if self._place is not None and self._leaving.detach():
+            shutil.rmtree(self._place, ignore_errors=True)
+            with suppress(OSError):
+                os.close(self._handle)
+        self._place = None
         self._kept.clear()
+
+    def _take_over(self) -> None:
+        """Look after what processes that have ended left behind."""
+        doomed = list[_Kept]()
+        with self._lock:
+            for left in abandoned_folders(self._folder, _HIDDEN):
+                try:
+                    self._move_in(left, doomed)
+                except OSError as error:  # a full disk: the next one to look may have more luck
+                    log.warning("deleted songs in %s are left for later: %s", left, error)
+                else:
+                    shutil.rmtree(left, ignore_errors=True)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._kept = OrderedDict(sorted(self._kept.items(), key=lambda item: item[1].until))
+        self._sweep(doomed)
+
+    def _move_in(self, left: Path, doomed: list[_Kept]) -> None:
+        for folder in sorted(left.iterdir()):
+            name = _GRAVE.fullmatch(folder.name)
+            if name is None or folder.is_symlink() or not folder.is_dir():
+                continue
+            rest = self.kept_for - max(0, self._wall() - int(name[2])) / 1e9
+            if rest <= 0:
+                continue
+            grave = self._claim() / folder.name
+            folder.rename(grave)
+            found = _Kept(grave, _measure(grave), self._clock() + rest)
+            known = self._kept.setdefault(name[1], found)
+            if known.until < found.until:  # it was deleted twice
+                self._kept[name[1]] = found
+            if known is not found:
+                doomed.append(min(known, found, key=lambda one: one.until))
 
     def _tidy(self) -> None:
         """Leave no empty folder, and wake up when the next song is due. The lock is held."""
@@ -193,9 +254,14 @@ class Trash:
                     break
                 doomed.append(self._kept.pop(song_id))
                 size -= kept.size
+            # Under a name that no process takes over, should this one be killed while it deletes them.
+            graves = [kept.folder.with_name(f"gone-{kept.folder.name}") for kept in doomed]
+            for kept, grave in zip(doomed, graves, strict=True):
+                with suppress(OSError):
+                    kept.folder.rename(grave)
             self._tidy()
-        for kept in doomed:
-            shutil.rmtree(kept.folder, ignore_errors=True)
+        for grave in graves:
+            shutil.rmtree(grave, ignore_errors=True)
 
 
 def _wake(trash: weakref.ref[Trash]) -> None:
@@ -204,8 +270,10 @@ def _wake(trash: weakref.ref[Trash]) -> None:
         found._sweep([])
 
 
-def _discard(folder: Path, handle: int) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _leave(folder: Path, handle: int) -> None:
+    """The process ends, or nobody looks after these songs any more: an empty folder goes, all else stays."""
+    with suppress(OSError):
+        folder.rmdir()
     with suppress(OSError):
         os.close(handle)
 

@@ -14,6 +14,7 @@ from typing import IO, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from adapters.field_faults import say_first
 from adapters.files import is_full
 from engine.errors import ChoirmasterError
 
@@ -89,5 +90,4 @@ def _reason(error: json.JSONDecodeError | ValidationError) -> str:
     """What is wrong with a line, in one."""
     if isinstance(error, json.JSONDecodeError):
         return str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return say_first(error)

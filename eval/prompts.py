@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.field_faults import say_first
 from engine.errors import ChoirmasterError
 from eval.text import sung_lines
 
@@ -66,7 +67,7 @@ def read_prompts(path: Path = EVERYDAY) -> tuple[Prompt, ...]:
             prompt = Prompt.model_validate(json.loads(line))
         except (json.JSONDecodeError, ValidationError) as error:
             raise PromptError(
-                f"{path}:{number} is not a prompt with id, genre, caption, tags, lyrics: {error}"
+                f"{path}:{number} is not a prompt with id, genre, caption, tags, lyrics: {_reason(error)}"
             ) from error
         if prompt.id in seen:
             raise PromptError(f"{path}:{number}: the id {prompt.id!r} was used before; ids name clips, make it unique")
@@ -85,3 +86,7 @@ def across_genres(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
         ranked.append((rank[prompt.genre], position, prompt))
         rank[prompt.genre] += 1
     return tuple(prompt for _, _, prompt in sorted(ranked, key=lambda r: r[:2]))
+
+
+def _reason(error: json.JSONDecodeError | ValidationError) -> str:
+    return str(error) if isinstance(error, json.JSONDecodeError) else say_first(error)

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from adapters.composition import checked_composition, format_composition
 from adapters.errors import AdapterError
+from adapters.field_faults import say_first
 from adapters.files import flush_folder, is_full
 from router.errors import RouterError
 from router.prompt import MAX_CAPTION, MAX_LYRICS, MAX_TAGS, RouterPrompt, Tag
@@ -195,12 +196,5 @@ def _read_lines(content: bytes) -> Feedback:
             votes.append(Vote.model_validate_json(line))
         except ValidationError as error:
             torn = number > len(lines)
-            unreadable[number] = "it was not written to its end" if torn else _say(error)
+            unreadable[number] = "it was not written to its end" if torn else say_first(error)
     return Feedback(tuple(votes), unreadable)
-
-
-def _say(error: ValidationError) -> str:
-    """What is wrong with a line, in one."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

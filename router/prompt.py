@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.field_faults import Wording, name_fault, say_fault
 from router.errors import RouterError
 
 #: As long as the engine takes them.
@@ -51,17 +52,9 @@ def read_prompt(caption: str = "", tags: Sequence[str] = (), lyrics: str = "") -
     try:
         return RouterPrompt(caption=caption, tags=tuple(tags), lyrics=lyrics)
     except ValidationError as error:
-        raise RouterError("; ".join(_describe(e) for e in error.errors())) from None
+        raise RouterError("; ".join(_describe(cast(Mapping[str, Any], one)) for one in error.errors())) from None
 
 
-def _describe(error: object) -> str:
-    assert isinstance(error, dict)
-    name, limits = str(error["loc"][0]), error.get("ctx", {})
-    if error["type"] == "string_too_long":
-        which = "".join(f" number {place + 1}" for place in error["loc"][1:])
-        said = f"{name}{which} has {len(error['input']):,} characters, at most {limits['max_length']:,} are allowed"
-    elif error["type"] == "too_long":
-        said = f"{name} has {limits['actual_length']} entries, at most {limits['max_length']} are allowed"
-    else:
-        said = f"{name} is {str(error['input'])[:40]!r}: {str(error['msg'])[:1].lower()}{str(error['msg'])[1:]}"
-    return f"{said}; {_REMEDY.get(name, 'mend it')}"
+def _describe(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0])
+    return name_fault(name, say_fault(error, Wording(shorter=_REMEDY.get(name, "mend it")), RouterPrompt, "a prompt"))

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
+from adapters.field_faults import say_first
 from adapters.files import write_text_atomically
 from router.errors import RouterError
 from router.findings import Findings
@@ -239,6 +240,4 @@ def read_router_file(path: Path) -> RouterFile:
     try:
         return RouterFile.model_validate(found)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise RouterError(f"the router {path} is damaged ({where[:80]}: {first['msg'][:160]}): {remedy}") from error
+        raise RouterError(f"the router {path} is damaged ({say_first(error)[:240]}): {remedy}") from error

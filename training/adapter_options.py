@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adapters.card import Variant
+from adapters.field_faults import name_fault, say_fault
 from engine.denoising import timesteps
 from engine.presets import Preset
 from training.manifest import CorpusError
@@ -132,8 +133,7 @@ def read_options(**fields: object) -> AdapterOptions:
 
 
 def _describe(error: Any) -> str:
-    said = error["msg"].removeprefix("Value error, ")
+    said = say_fault(error, None, AdapterOptions, "a training")
     if not error["loc"]:  # of options that do not go together
-        return str(said)
-    option = "-".join(str(part) for part in error["loc"]).replace("_", "-")
-    return f"--{option} is {error['input']!r}: {said[:1].lower()}{said[1:]}"
+        return said
+    return name_fault(f"--{str(error['loc'][0]).replace('_', '-')}", said)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from adapters.errors import ChoirmasterError
+from adapters.field_faults import say_first
 from adapters.files import write_bytes_atomically, write_text_atomically
 from engine.plan import Plan
 from engine.songs import audio_bytes
@@ -177,7 +178,4 @@ def read_corpus(folder: Path) -> Corpus:
 
 
 def _first(error: ValidationError) -> str:
-    found = error.errors()[0]
-    where = ".".join(str(part) for part in found["loc"])
-    said = found["msg"].removeprefix("Value error, ")
-    return f"{where or 'the line'} is wrong: {said[:1].lower()}{said[1:]}"
+    return say_first(error, "the line")

@@ -12,7 +12,8 @@ from html import escape
 
 from adapters.card import AdapterCard
 from eval.resampling import Estimate
-from ui.hints import hint, hinted
+from ui.figures import say_moment, say_rate, say_rates
+from ui.hints import TERMS, hint, hinted
 from ui.measured import GenreRate, Measured, Shown
 from ui.recipe_words import describe_recipe, describe_variant
 
@@ -65,7 +66,7 @@ def show_card(standing: Standing, measured: Measured | str | None) -> str:
         ("Rank" + hint("rank"), str(card.rank)),
         ("Song model" + hint("base_model"), base),
         ("Corpus" + hint("corpus"), _corpus(card)),
-        ("Made", f"{card.created:%d %B %Y}".lstrip("0")),
+        ("Made", say_moment(card.created)),
     ]
     more = [*describe_recipe(card), ("Fingerprint of its song model", card.base.fingerprint)]
     more += [("Licence", escape(card.licence))] if card.licence else []
@@ -175,9 +176,12 @@ def _bars(genres: Sequence[GenreRate]) -> str:
 
 
 def _bar(genre: GenreRate) -> str:
-    change = "" if genre.difference is None else f'<small class="faint">{_points(genre.difference)}</small>'
+    change = ""
+    if genre.difference is not None:
+        change = f'<small class="faint" data-hint="{escape(TERMS["difference"])}">{_points(genre.difference)}</small>'
     return (
-        f"<li><span>{escape(genre.genre)}</span>{_heat(genre.wer.value)}<b>{_percent(genre.wer.value)}</b>{change}</li>"
+        f"<li><span>{escape(genre.genre)}</span>{_heat(genre.wer.value)}"
+        f'<b data-hint="{escape(TERMS["wer"])}">{_percent(genre.wer.value)}</b>{change}</li>'
     )
 
 
@@ -203,13 +207,11 @@ def _table(genres: Sequence[GenreRate]) -> str:
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f}\u00a0%"
+    return say_rate(rate).replace(" ", "\u00a0")
 
 
 def _span(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}\u00a0%"
+    return say_rates(estimate.low, estimate.high).replace(" ", "\u00a0")
 
 
 def _points(difference: float | None) -> str:

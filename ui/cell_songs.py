@@ -1,6 +1,6 @@
 """The songs of one cell of the heat map: what was asked for, what was heard, the sound and the maps that were kept.
 
-Knows songs of a results table (``ui.sources``) and how they look. Singing one again is ``browser/sing_again.js``: the
+Knows songs of a results table (``ui.sources``) and how they look. Singing one again is ``browser/sing-again.js``: the
 request lies beside the button. Everything a table says is escaped.
 """
 

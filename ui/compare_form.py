@@ -210,7 +210,10 @@ def show_faults(error: Exception, values: Sequence[Any] = ()) -> list[str]:
     told: dict[str, list[str]] = {}
     for fault in faults:
         slot = "compositions" if fault.field == "composition" else fault.field
-        told.setdefault(slot if slot in SLOTS else "other", []).append(fault.message)
+        if slot in SLOTS:
+            told.setdefault(slot, []).append(fault.message)
+        else:
+            told.setdefault("other", []).append(fault.told)
     return [_slot(name, told.get(name, ())) for name in SLOTS]
 
 

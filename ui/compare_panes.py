@@ -41,7 +41,8 @@ LOOKED_THROUGH, LISTED = 96, 12
 QUIET_LOOKS = 2
 #: What a session was shown last, and what it knows of the comparison: ``counts`` of songs by comparison, ``named``:
 #: comparisons whose names it was told, ``trouble``: HTML of what went wrong last, ``ended``: how many songs have,
-#: ``quiet``: looks at nothing going.
+#: ``quiet``: looks at nothing going, ``page``: comparison and mode that were shown, ``turned``: whether the page was
+#: turned to something else since.
 Seen = dict[str, Any]
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from html import escape
 from typing import Literal
 
 from router.feedback import Vote
 from ui.choices import name_composition
+from ui.figures import say_moment
 from ui.form import complaint
 from ui.hints import hint
 from ui.loudness import NO_LEVEL, Level
@@ -208,7 +208,7 @@ def _picks(shown: Compared) -> str:
     name = name_composition({"composition": last.winner})
     how = "blind" if last.blind else "with the names in sight"
     more = f" {_count(earlier, 'earlier pick')} of it {'is' if earlier == 1 else 'are'} kept too." if earlier else ""
-    when = f"{last.time:%Y-%m-%d %H:%M} UTC"
+    when = f"{say_moment(last.time)}"
     return f'<p class="picks">Picked as the best: <b>{escape(name)}</b>, on {when}, {how}.{more}{hint("picks")}</p>'
 
 
@@ -256,7 +256,7 @@ def _item(comparison: str, songs: Sequence[Standing], opened: bool, picked: bool
     request = songs[0].request
     caption = str(request.get("caption", "")).strip() or "no style"
     lyrics = " / ".join(str(request.get("lyrics", "")).split("\n")).strip() or "instrumental"
-    facts = [_count(len(songs), "song"), _when(songs[0].created), "picked" if picked else ""]
+    facts = [_count(len(songs), "song"), say_moment(songs[0].created), "picked" if picked else ""]
     if any(song.going for song in songs):
         facts.append("being sung")
     address = f"/?tab=compare&amp;comparison={comparison}"
@@ -269,13 +269,6 @@ def _item(comparison: str, songs: Sequence[Standing], opened: bool, picked: bool
         f'<a class="button" href="{address}&amp;blind=1" {go} data-blind="1" '
         f'aria-label="Listen blind: {escape(caption[:80])}">Listen blind</a></li>'
     )
-
-
-def _when(created: str | None) -> str:
-    try:
-        return f"{datetime.fromisoformat(str(created)):%Y-%m-%d %H:%M}"
-    except ValueError:  # it was changed by hand
-        return ""
 
 
 def _signed(value: float) -> str:

@@ -33,7 +33,7 @@ def read_composition(text: str, number: int, field: str = "compositions") -> Wan
     try:
         return parse_composition(text)
     except AdapterError as error:
-        raise RequestError.of([Fault(field, f"{field}: {error} (number {number})")]) from None
+        raise RequestError.of([Fault.of(field, f"{error} (number {number})")]) from None
 
 
 def check_different(compared: Sequence[Wanted], field: str = "compositions") -> None:
@@ -45,8 +45,8 @@ def check_different(compared: Sequence[Wanted], field: str = "compositions") -> 
     names = [wanted if wanted == ROUTED else format_composition(wanted) for wanted in compared]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        said = f"{field}: {twice[:80]} stands there twice: its songs would be the same"
-        raise RequestError.of([Fault(field, said)])
+        said = f"{twice[:80]} stands there twice: its songs would be the same"
+        raise RequestError.of([Fault.of(field, said)])
 
 
 def begin(songs: Songs, requests: Sequence[SongRequest], routed: int | None) -> tuple[str, list[Job]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from router.decision import Candidate, Decision, Neighbour
+from ui.figures import say_rate, say_rates
 from ui.hints import hint, hinted
 
 #: Prompts shown.
@@ -28,8 +29,8 @@ def show_decision(decision: Decision | None, opened: bool = True, label: str = "
     rows = "".join(_row(c, c.name == decision.name, c.name == decision.default) for c in decision.candidates)
     return (
         f'<section class="decided" aria-label="{escape(label)}"><h3>Router: {chosen} '
-        f"<small>{hinted(f'predicted WER {_percent(decision.wer)}', 'predicted')}, "
-        f"{hinted(f'80 % of prompts within {_span(decision.low, decision.high)}', 'predicted_range')}</small></h3>"
+        f"<small>{hinted(f'predicted WER {say_rate(decision.wer)}', 'predicted')}, "
+        f"{hinted(f'80 % of prompts within {say_rates(decision.low, decision.high)}', 'predicted_range')}</small></h3>"
         f"<p>{unsure}{escape(decision.reason)}</p>{notes}"
         f"<details{' open' if opened else ''}><summary>What it expects of each composition</summary>"
         '<table class="bars"><thead><tr><th scope="col">Composition</th><th scope="col" class="scale">0–100 %</th>'
@@ -49,7 +50,7 @@ def _row(candidate: Candidate, chosen: bool, default: bool) -> str:
         f'<tr class="{kinds}"><th scope="row">{escape(candidate.name)} {said}</th>'
         f'<td class="scale"><div class="bar" aria-hidden="true"><i class="range" style="left:{low:.1f}%;'
         f'width:{max(0.5, high - low):.1f}%"></i><i class="mean" style="left:{wer:.1f}%"></i></div></td>'
-        f'<td>{_percent(candidate.wer)} <span class="faint">{_span(candidate.low, candidate.high)}</span></td></tr>'
+        f'<td>{say_rate(candidate.wer)} <span class="faint">{say_rates(candidate.low, candidate.high)}</span></td></tr>'
     )
 
 
@@ -62,21 +63,13 @@ def _neighbours(decision: Decision) -> str:
     return (
         "<details><summary>The nearest prompts that were measured</summary>"
         f'<table class="near"><thead><tr><th scope="col">Prompt</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        f'<p class="faint">Measured word error rates{hint("wer")}. {_percent(decision.known_share)} of the measured '
+        f'<p class="faint">Measured word error rates{hint("wer")}. {100 * decision.known_share:.0f} % of the measured '
         "prompts lie farther from their own nearest one than this does.</p></details>"
     )
 
 
 def _neighbour(neighbour: Neighbour, names: list[str]) -> str:
-    cells = "".join(f"<td>{_percent(neighbour.wer[n]) if n in neighbour.wer else '–'}</td>" for n in names)
+    cells = "".join(f"<td>{say_rate(neighbour.wer[n]) if n in neighbour.wer else '–'}</td>" for n in names)
     distance, songs = hinted(f"distance {neighbour.distance:.2f}", "distance"), hinted(str(neighbour.songs), "songs")
     about = f"{escape(neighbour.genre)}, {distance}, {songs} songs each"
     return f'<tr><th scope="row">{escape(neighbour.caption[:80])} <span class="faint">{about}</span></th>{cells}</tr>'
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{100 * low:.0f}–{100 * high:.0f} %"

@@ -1,24 +1,20 @@
 """Long work that a server does beside singing, one piece after the other: queued, watched, cancelled.
 
-Knows nothing of what is done, but where its folder lies: pieces of work have ids, and folders of that name.
+Knows nothing of what is done; how it is written down is said in ``ui.errand_records``.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from engine.errors import ChoirmasterError
-from engine.hidden_folders import hidden_folder
 
 ErrandState = Literal["queued", "running", "done", "cancelled", "failed"]
 #: How a piece of work may end.
@@ -29,8 +25,6 @@ ERRAND_ID = re.compile(r"[0-9a-f]{16}")
 CLOSED = "the server was stopped before it was done"
 #: Seconds that the end of a server waits for what is being done.
 PATIENCE = 60.0
-#: Folders on their way out are called so.
-HIDDEN = ".removed-"
 
 log = logging.getLogger(__name__)
 
@@ -176,20 +170,3 @@ class Errands(Generic[_ERRAND]):
             self._ended(errand)
         except Exception:
             log.exception("how the %s %s ended was not written down", self.called, errand.id)
-
-
-@contextmanager
-def burial(folder: Path) -> Iterator[Callable[[], None]]:
-    """What takes a folder of finished work out of sight in one step, for example while a lock is held; what was taken
-    is deleted for good at the end.
-
-    Raises:
-        OSError: it cannot be moved, and is there as before.
-    """
-    with hidden_folder(folder.parent, HIDDEN) as grave:
-
-        def bury() -> None:
-            if os.path.lexists(folder):
-                os.rename(folder, grave / folder.name)
-
-        yield bury

@@ -21,6 +21,7 @@ from engine.errors import Fault, RequestError
 from engine.request import find_fault
 from eval.report.formats import say_composition, say_count, say_list
 from ui.evaluations import EvaluationRequest, EvaluationStanding
+from ui.figures import say_moment
 from ui.hints import hint
 from ui.run_list import GOING, Action, Run
 from ui.standings import Standing
@@ -32,11 +33,6 @@ FIELDS = ("compositions", "more", "prompts", "genres", "seeds")
 FAULTY = ("compositions", "genres", "seeds")
 MOST = 8
 _PROMPTS = [("thirty prompts nobody trains on", "test"), ("prompts for fitting a router", "router")]
-_REMEDY = {
-    "compositions": "choose one to eight",
-    "genres": "give a whole number from 1 to 30",
-    "seeds": "give a whole number from 1 to 4",
-}
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ def read_evaluation(values: Sequence[Any]) -> EvaluationRequest:
     try:
         request = EvaluationRequest.model_validate(fields)
     except ValidationError as error:
-        raise RequestError.of(faults + list(map(_fault, error.errors()))) from None
+        raise RequestError.of(faults + [_fault(one) for one in error.errors()]) from None
     if faults:
         raise RequestError.of(faults)
     return request
@@ -123,7 +119,7 @@ def read_number(typed: Any) -> Any:
 def split_faults(error: RequestError, fields: Sequence[str]) -> list[str]:
     """What is wrong with each of the fields, as HTML, and at the end what is with none of them."""
     said = [" ".join(escape(f.message) for f in error.faults if f.field == name) for name in fields]
-    rest = "; ".join(f.message for f in error.faults if f.field not in fields) if error.faults else str(error)
+    rest = "; ".join(f.told for f in error.faults if f.field not in fields) if error.faults else str(error)
     return [f'<p class="fault" role="alert">{text}</p>' if text else "" for text in (*said, escape(rest))]
 
 
@@ -188,7 +184,7 @@ def describe(standing: EvaluationStanding) -> Run:
     return Run(
         standing.id, title, f"/v1/evaluations/{standing.id}", standing.state, say_standing(standing), standing.heard,
         standing.total, standing.error, about,
-        (say_count(asked.seeds, "seed"), f"{standing.created:%d %b %Y, %H:%M} UTC"), tuple(actions),
+        (say_count(asked.seeds, "seed"), say_moment(standing.created)), tuple(actions),
     )  # fmt: skip
 
 
@@ -202,10 +198,7 @@ def say_standing(standing: EvaluationStanding) -> str:
 
 
 def _fault(error: Any) -> Fault:
-    fault = find_fault(error)
-    remedy = _REMEDY.get(fault.field)
-    if fault.field == "compositions":
-        many = error["type"] == "too_long"
-        said = f"more than {MOST} compositions" if many else "no composition is chosen"
-        return Fault(fault.field, f"{said}: {remedy}")
-    return fault if remedy is None else Fault(fault.field, f"{str(error.get('input'))[:40] or 'nothing'}: {remedy}")
+    if error["loc"] == ("compositions",) and error["type"] in ("too_long", "too_short"):
+        said = f"more than {MOST} compositions" if error["type"] == "too_long" else "no composition is chosen"
+        return Fault("compositions", f"{said}: choose one to eight")
+    return find_fault(error, EvaluationRequest, "an evaluation")

@@ -27,7 +27,7 @@ from eval.ledger import Ledger, Listening, Todo
 from eval.prompts import ROUTER, TEST, across_genres, read_prompts
 from eval.provenance import describe_evaluation
 from eval.stage import Manners
-from ui.errands import Errand
+from ui.errand_keeper import KeptErrand
 from ui.evaluation_judges import EvaluationJudge, name_listening
 from ui.evaluation_records import MOST_TOLD, CellFailure, EvaluationRequest, EvaluationStanding
 
@@ -48,12 +48,10 @@ class EvaluationError(ChoirmasterError):
 
 
 @dataclass(eq=False, kw_only=True)
-class Evaluation(Errand):
+class Evaluation(KeptErrand):
     """An evaluation and how far it is. Any thread may read it; who does it writes."""
 
     request: EvaluationRequest
-    created: datetime
-    folder: Path
     total: int
     sung: int = 0
     heard: int = 0

@@ -6,59 +6,47 @@ of its own, and the same request goes on where it was, also after a restart. Kno
 
 from __future__ import annotations
 
-import logging
 import threading
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from adapters.fingerprints import fingerprint_adapter, fingerprint_model
 from adapters.store import AdapterStore
 from engine.errors import ChoirmasterError, Fault, RequestError
-from engine.hidden_folders import clear_abandoned
 from eval.grid_log import open_heard, open_sung
 from eval.targets import run_name
-from ui.errands import CLOSED, ERRAND_ID, HIDDEN, PATIENCE, Errands, Refused, burial
+from ui.errand_keeper import ErrandKeeper
+from ui.errands import Refused
 from ui.evaluation_judges import CopyJudge, EvaluationJudge, copy_judge, name_listening
-from ui.evaluation_records import (
-    CellFailure,
-    EvaluationRequest,
-    EvaluationStanding,
-    read_record,
-    write_record,
-)
+from ui.evaluation_records import RECORDS, CellFailure, EvaluationRequest, EvaluationStanding
 from ui.evaluation_run import Evaluation, canonical, make_plan, run_evaluation
 from ui.songs import Songs
 from ui.sources import EVALUATIONS
 
 __all__ = ["CellFailure", "EvaluationRequest", "EvaluationStanding", "Evaluations"]
 
-#: Evaluations that may wait for the one that runs.
-MOST_WAITING = 4
 #: Seconds after which to ask again for one that is being stopped.
 STOPPING = 2
 
-log = logging.getLogger(__name__)
 
-
-class Evaluations:
+class Evaluations(ErrandKeeper[Evaluation, EvaluationStanding]):
     """The evaluations of one server, one running at a time. Any thread may call.
 
+    Of one that is cancelled there is a table of what is done, and the same request goes on with it later.
     ``model``: the folder of its song model, or a hub id; ``copy``: makes their judge of the server's.
     """
 
     def __init__(self, songs: Songs, shelf: AdapterStore, model: Path, copy: CopyJudge = copy_judge) -> None:
         self.songs, self.shelf, self.model, self.copy = songs, shelf, model, copy
-        self.folder = songs.store.folder / EVALUATIONS
-        self._errands: Errands[Evaluation] = Errands("evaluation", self._do, self._write, MOST_WAITING)
-        self._lock = threading.Lock()
+        #: Ids of those whose tables somebody is working with: they do not go to make room.
+        self.needed: Callable[[], Collection[str]] = tuple
         self._marking = threading.Lock()  # of its own: reading a whole model takes long
         self._model_mark: str | None = None
-        clear_abandoned(self.folder, HIDDEN)
-        self._known = {found.id: found for found in self._read()}
+        super().__init__(songs.store.folder / EVALUATIONS, RECORDS)
 
     @property
     def reason(self) -> str | None:
@@ -92,55 +80,6 @@ class Evaluations:
             self._known[name] = evaluation
         self._write(evaluation)
         return self._describe(evaluation)
-
-    def standing(self, evaluation: str) -> EvaluationStanding | None:
-        """How one stands; None where there is none of that id."""
-        with self._lock:
-            found = self._known.get(evaluation)
-        return None if found is None else self._describe(found)
-
-    def listed(self) -> list[EvaluationStanding]:
-        """All of them, those of earlier runs of the server included, the newest first."""
-        with self._lock:
-            found = sorted(self._known.values(), key=lambda one: one.created, reverse=True)
-        return [self._describe(one) for one in found]
-
-    def cancel(self, evaluation: str) -> bool:
-        """Stop one that waits or runs; of what is done there will be a table. False where there is none of that id."""
-        with self._lock:
-            found = self._known.get(evaluation)
-        if found is not None:
-            self._errands.stop(found)
-        return found is not None
-
-    def remove(self, evaluation: str) -> Literal["cancelled", "removed"] | None:
-        """Cancel one that waits or runs, delete one that has ended with its songs; None where there is none.
-
-        Raises:
-            OSError: its folder cannot be deleted.
-        """
-        with self._lock:
-            found = self._known.get(evaluation)
-        if found is None:
-            return None
-        if found.ended:
-            with burial(found.folder) as bury, self._lock:  # nobody waits for the lock while files are deleted
-                if self._known.get(evaluation) is not found:
-                    return None
-                if found.ended:  # else it was begun again meanwhile
-                    bury()
-                    del self._known[evaluation]
-                    return "removed"
-        self._errands.stop(found)
-        return "cancelled"
-
-    def refuse(self) -> None:
-        """Begin no more and stop the one that runs, without waiting for it; the same request goes on with it later."""
-        self._errands.refuse()
-
-    def close(self, timeout: float = PATIENCE) -> None:
-        """Stop as :meth:`refuse` does, and wait until what is done is a table, ``timeout`` seconds at the most."""
-        self._errands.close(timeout)
 
     def _describe(self, evaluation: Evaluation) -> EvaluationStanding:
         return evaluation.describe(self._errands.place(evaluation))
@@ -186,43 +125,23 @@ class Evaluations:
         self._write(evaluation)
         run_evaluation(evaluation, self.songs.engine, self.shelf, self.model, self._hire)
 
-    def _write(self, evaluation: Evaluation) -> None:
-        """Write down how it stands; a full disk is told with the evaluation itself, once a song does not fit."""
-        try:
-            with self._lock:
-                if self._known.get(evaluation.id) is evaluation:  # else it was removed meanwhile
-                    write_record(evaluation.folder, evaluation.describe())
-        except OSError as error:
-            log.warning("the evaluation %s was not written down: %s", evaluation.id, error)
+    def _spared(self) -> Collection[str]:
+        return self.needed()
 
-    def _read(self) -> list[Evaluation]:
-        """Evaluations of earlier runs of the server. What was under way then counts as cancelled."""
-        found = []
-        with suppress(OSError):
-            for folder in self.folder.iterdir():
-                told = None if folder.is_symlink() or not ERRAND_ID.fullmatch(folder.name) else read_record(folder)
-                if told is not None and told.id == folder.name:
-                    found.append(_recall(told, folder))
-        return found
-
-
-def _recall(told: EvaluationStanding, folder: Path) -> Evaluation:
-    evaluation = Evaluation(
-        id=told.id,
-        state=told.state,
-        error=told.error,
-        request=told.request,
-        created=told.created,
-        folder=folder,
-        total=told.total,
-        sung=told.sung,
-        heard=told.heard,
-        failed=told.failed,
-        failures=told.failures,
-    )
-    if not evaluation.ended:  # the server was killed
-        evaluation.state, evaluation.error = "cancelled", CLOSED
-        with suppress(ChoirmasterError):
-            evaluation.sung = min(told.total, len({entry.key for entry in open_sung(folder).read()}))
-            evaluation.heard = min(told.total, len({entry.key for entry in open_heard(folder).read()}))
-    return evaluation
+    def _recall(self, told: EvaluationStanding, folder: Path) -> Evaluation:
+        evaluation = Evaluation(
+            id=told.id,
+            request=told.request,
+            created=told.created,
+            folder=folder,
+            total=told.total,
+            sung=told.sung,
+            heard=told.heard,
+            failed=told.failed,
+            failures=told.failures,
+        )
+        if told.state in ("queued", "running"):  # the server was killed
+            with suppress(ChoirmasterError):
+                evaluation.sung = min(told.total, len({entry.key for entry in open_sung(folder).read()}))
+                evaluation.heard = min(told.total, len({entry.key for entry in open_heard(folder).read()}))
+        return evaluation

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from eval.report.formats import say_count, say_day
+from eval.report.formats import say_count
+from ui.figures import say_moment
 from ui.hints import hint
 from ui.sources import Source
 
@@ -69,7 +70,7 @@ def _option(value: str, said: str, selected: bool) -> str:
 
 def _origin(source: Source) -> str:
     """When and how a table was made, as far as it says so."""
-    day, command = say_day(source.about.get("made")), str(source.about.get("command") or "")
+    day, command = say_moment(source.about.get("made")), str(source.about.get("command") or "")
     return " ".join(
         part for part in (f"Measured on {day}." if day else "", f"By: {command[:200]}" if command else "") if part
     )

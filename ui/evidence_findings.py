@@ -16,6 +16,7 @@ from eval.report.pictures import draw_stack
 from eval.report.sections import KINDS
 from eval.resampling import Estimate
 from eval.summary import Summary
+from ui.evidence_sections import show_section
 from ui.evidence_standings import fold
 from ui.hints import hint
 
@@ -37,13 +38,13 @@ def show_wins(summary: Summary) -> str:
         for w in summary.wins
     )
     repeats = f"<p>{escape(say_stability(summary.stability))}</p>" if summary.stability else ""
-    return (
-        f'<section class="card" aria-labelledby="wins-title"><h3 id="wins-title">Who sings a genre best {hint("wins")}'
-        f'</h3><div class="wide" tabindex="0" role="region" aria-label="Genres won"><table class="plain">'
+    content = (
+        '<div class="wide" tabindex="0" role="region" aria-label="Genres won"><table class="plain">'
         f'<caption class="sr">Genres of {genres} in which a composition made the fewest '
         'errors</caption><thead><tr><th scope="col">Composition</th><td class="drawn"></td><th scope="col">alone</th>'
-        f'<th scope="col">shared</th></tr></thead><tbody>{rows}</tbody></table></div>{repeats}</section>'
+        f'<th scope="col">shared</th></tr></thead><tbody>{rows}</tbody></table></div>{repeats}'
     )
+    return show_section("wins", f"Who sings a genre best {hint('wins')}", content)
 
 
 def show_failures(summary: Summary) -> str:
@@ -65,14 +66,14 @@ def show_failures(summary: Summary) -> str:
         bar = draw_stack(shares, f"{say_composition(found.composition)}: {said}")
         counts = "".join(f"<td>{found.failures[kind]:,}</td>" for kind in kinds)
         rows += f'<tr><th scope="row">{fold(found.composition)}</th><td class="drawn">{bar}</td>{counts}</tr>'
-    return (
-        '<section class="card failures" aria-labelledby="failures-title"><h3 id="failures-title">What went wrong '
-        f'{hint("failures")}</h3><ul class="kinds" aria-label="Kinds">{legend}</ul>'
+    content = (
+        f'<ul class="kinds" aria-label="Kinds">{legend}</ul>'
         '<div class="wide" tabindex="0" role="region" aria-label="Songs of each kind">'
         '<table class="plain"><caption class="sr">Songs of each kind by composition</caption><thead><tr>'
         f'<th scope="col">Composition</th><td class="drawn"></td>{heads}</tr></thead><tbody>{rows}</tbody></table>'
-        "</div></section>"
+        "</div>"
     )
+    return show_section("failures", f"What went wrong {hint('failures')}", content, "failures")
 
 
 def show_factorial(found: Factorial | None) -> str:
@@ -85,12 +86,12 @@ def show_factorial(found: Factorial | None) -> str:
         f'<tr><th scope="row">{said}</th>{"".join(_mean(cells[lyrics, sharp]) for sharp, _ in _COLUMNS)}</tr>'
         for lyrics, said in _ROWS
     )
-    return (
-        '<section class="card" aria-labelledby="factorial-title"><h3 id="factorial-title">Lyrics and '
-        f'sharpness {hint("macro")}</h3><table class="four"><caption class="sr">Macro word error rate, percent, by '
+    content = (
+        '<table class="four"><caption class="sr">Word error rate, mean of the prompts, in percent, by '
         f"training</caption><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>{escape(say_factorial(found))} {hint('p')}</p></section>"
+        f"<p>{escape(say_factorial(found))} {hint('p')}</p>"
     )
+    return show_section("factorial", f"Lyrics and sharpness {hint('macro')}", content)
 
 
 def show_agreement(found: JudgeAgreement | None) -> str:
@@ -109,12 +110,12 @@ def show_agreement(found: JudgeAgreement | None) -> str:
         f'<span class="sr"> ({escape(meant)})</span></span></th><td>{_correlation(value)}</td></tr>'
         for name, value, meant in figures
     )
-    return (
-        '<section class="card judges" aria-labelledby="judges-title"><h3 id="judges-title">Do the judges agree?</h3>'
+    content = (
         f'<p>{escape(say_agreement(found))}</p><table class="plain"><caption class="sr">How far the judges agree'
         '</caption><thead><tr><th scope="col">Of</th><th scope="col">agreement, with its interval</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></section>"
+        f"<tbody>{rows}</tbody></table>"
     )
+    return show_section("judges", "Do the judges agree?", content, "judges")
 
 
 def _mean(cell: CellMean) -> str:

@@ -12,6 +12,7 @@ from eval.report.formats import say_composition, say_count, say_p, say_percent, 
 from eval.resampling import Estimate
 from eval.statistics import Comparison, Standing
 from eval.summary import Summary
+from ui.evidence_sections import show_section
 from ui.hints import hint
 
 
@@ -48,8 +49,8 @@ def show_standings(summary: Summary) -> str:
     against = {c.composition: c for c in summary.comparisons}
     heads = [
         ("Composition", "composition"),
-        ("Micro WER, %", "micro"),
-        ("Macro WER, %", "macro"),
+        ("WER of all words, %", "micro"),
+        ("WER, mean of prompts, %", "macro"),
         ("Median, %", "median"),
     ]
     heads += [("Difference to base", "difference"), ("p", "p")] if against else []
@@ -60,14 +61,14 @@ def show_standings(summary: Summary) -> str:
         for said, name in heads
     )
     rows = "".join(_row(standing, summary.reference, against) for standing in summary.words)
-    return (
-        '<section class="card" aria-labelledby="standings-title"><h3 id="standings-title">Compositions '
-        f"{hint('wer')}</h3><div class='wide' tabindex='0' role='region' aria-label='Word errors by composition'>"
+    content = (
+        "<div class='wide' tabindex='0' role='region' aria-label='Word errors by composition'>"
         '<table class="sortable standings"><caption class="sr">Word errors by composition, in percent, with 95 % '
         f"intervals</caption><thead><tr>{shown}</tr></thead><tbody>{rows}</tbody></table></div>"
         '<p class="faint">Small figures are 95 % intervals. A difference counts as shown, and is bold, where p is '
-        "below 0.05.</p></section>"
+        "below 0.05.</p>"
     )
+    return show_section("standings", f"Compositions {hint('wer')}", content)
 
 
 def show_estimate(estimate: Estimate, signed: bool = False) -> str:

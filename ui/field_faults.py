@@ -40,7 +40,7 @@ class Slots:
 
     def homeless(self, faults: Sequence[Fault]) -> list[str]:
         """Sentences on fields that have no place here."""
-        return [fault.message for fault in faults if fault.field not in self._inputs]
+        return [fault.told for fault in faults if fault.field not in self._inputs]
 
 
 def find_faults(error: ChoirmasterError) -> tuple[Fault, ...]:
@@ -52,7 +52,7 @@ def find_faults(error: ChoirmasterError) -> tuple[Fault, ...]:
 def sort_faults(faults: Sequence[Fault]) -> Mapping[str, list[str]]:
     """Sentences by field, each once."""
     told: dict[str, list[str]] = {}
-    for field, message in dict.fromkeys(faults):
+    for field, message in dict.fromkeys((fault.field, fault.message) for fault in faults):
         told.setdefault(field, []).append(message)
     return told
 

@@ -176,6 +176,10 @@ def show_form(request: dict[str, Any]) -> list[Any]:
     return [*(str(request.get(name, "")) for name in FIELDS[:-2]), [], watch]
 
 
+#: In the browser: a seed for a form that has none.
+PROPOSE_SEED = "(seed) => [window.choirmaster.proposeSeed(seed)]"
+
+
 def new_seed() -> str:
     return str(secrets.randbelow(2**31))
 

@@ -12,6 +12,7 @@ from eval.report.colours import heat_class, ramp_steps
 from eval.report.formats import say_composition, say_count, say_percent, say_range
 from eval.resampling import Estimate
 from eval.summary import Summary
+from ui.evidence_sections import show_section
 from ui.evidence_standings import fold
 from ui.hints import hint
 
@@ -34,20 +35,21 @@ def show_heatmap(summary: Summary) -> str:
         for s in summary.words
     )
     ramp = "".join(f'<li class="{step.name}">{step.said}</li>' for step in ramp_steps())
-    return (
-        f"<style>{RAMP_STYLE}</style>"
-        '<section class="card genre-heat" aria-labelledby="heat-title"><h3 id="heat-title">Genre by genre '
-        f"{hint('wer')}</h3><p>Percent of the words that went wrong. Paler is better; ★ is the best of its row. "
+    content = (
+        "<p>Percent of the words that went wrong. Paler is better; ★ is the best of its row. "
         "Press a cell to hear its songs, a head to sort by it.</p>"
         '<div class="tools"><label><input type="checkbox" id="heat-intervals"> Show intervals</label>'
         f"{hint('interval')}</div>"
         '<div class="wide" tabindex="0" role="region" aria-label="Word error rate by genre and composition">'
         '<table class="sortable"><caption class="sr">Word error rate by genre and composition, percent</caption>'
         '<thead><tr><th scope="col" data-kind="text"><button type="button" class="sort">Genre</button></th>'
-        f'{heads}</tr></thead><tbody>{rows}</tbody><tfoot><tr><th scope="row">all genres</th>{total}</tr></tfoot>'
-        f'</table></div><ul class="ramp" aria-label="Colours: word error rate">{ramp}</ul>'
-        f'<p class="faint">{escape(_made_of(summary))}</p></section>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody>"
+        f'<tfoot><tr><th scope="row">all genres {hint("micro")}</th>{total}</tr></tfoot></table>'
+        f'</div><ul class="ramp" aria-label="Colours: word error rate">{ramp}</ul>'
+        f'<p class="faint">{escape(_made_of(summary))}</p>'
     )
+    section = show_section("heat", f"Genre by genre {hint('wer')}", content, "genre-heat", first=True)
+    return f"<style>{RAMP_STYLE}</style>{section}"
 
 
 def _row(row: GenreRow, names: tuple[str, ...]) -> str:

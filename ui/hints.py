@@ -47,8 +47,8 @@ TERMS: dict[str, str] = {
     "entropy": "How widely attention is spread over the words. Low is sharp.",
     "alignment_score": "How steadily attention moves through the words in their order, 0 to 1.",
     # what was measured
-    "micro": "All words of all songs together: errors per word.",
-    "macro": "Every prompt's own word error rate, and the mean of these: every prompt counts the same.",
+    "micro": "All words of all songs together: errors per word (micro average).",
+    "macro": "Every prompt's own word error rate, and the mean of these (macro average): every prompt counts the same.",
     "median": "Half of the songs have a lower rate, half a higher one.",
     "interval": "Range in which the true value lies with 95 % certainty, as far as the prompts are a fair sample.",
     "difference": "Word error rate minus that of the base model on the same prompts and noise. Below zero is better.",
@@ -56,9 +56,9 @@ TERMS: dict[str, str] = {
     "0.05 counts as shown.",
     "wins": "Genres in which a composition made the fewest errors.",
     "songs": "How many songs the number is made of.",
-    "oracle": "What one would get by always knowing the best composition of a prompt: no router can do better.",
-    "headroom": "What choosing per prompt could gain over the best single composition, chosen on some songs and scored "
-    "on others. Below zero there is nothing to choose.",
+    "oracle": "Oracle: what one would get by always knowing the best composition of a prompt: no router can do better.",
+    "headroom": "Headroom: what choosing per prompt could gain over the best single composition, chosen on some songs "
+    "and scored on others. Below zero there is nothing to choose.",
     "failures": "What kind of thing went wrong in a song, by written rules.",
     # what adapters are
     "rank": "How many directions an adapter can change each layer in. More is larger and can learn more.",
@@ -85,8 +85,8 @@ TERMS: dict[str, str] = {
     "past_judged": "Whether somebody listened: only then is a word error rate known.",
     "past_state": "How far a song is. Failed and cancelled ones are known until the server ends.",
     "past_compared": "Songs of one comparison, or takes of one cascade, belong together.",
-    "past_since": "Songs of this day or later, by the clock of this browser.",
-    "past_until": "Songs of this day or earlier, by the clock of this browser.",
+    "past_since": "Songs of this day or later. Days begin at midnight UTC, as all times here are.",
+    "past_until": "Songs of this day or earlier. Days begin at midnight UTC, as all times here are.",
     # how adapters are made, blended and exported
     "base_model": "The song model that the adapter was trained on, and the fingerprint of its weights. It changes "
     "nothing but this one.",

@@ -13,6 +13,7 @@ from html import escape
 from typing import Any
 
 from ui.choices import name_composition
+from ui.figures import say_moment, say_rate
 from ui.hints import TERMS
 from ui.recent import MARKS
 from ui.standings import Standing
@@ -70,8 +71,8 @@ def _facts(standing: Standing) -> list[str]:
     """Facts of an entry, each with what it means."""
     found = []
     if standing.created:
-        at = escape(standing.created[:40])
-        found.append(f'<time datetime="{at}">{at}</time>')
+        shown = say_moment(standing.created) or "time unknown"
+        found.append(f'<time datetime="{escape(standing.created[:40])}">{shown}</time>')
     if standing.record is not None and (seconds := number(standing.record.get("seconds"))) > 0:
         found.append(f'<span data-hint="{escape(TERMS["length"])}">{seconds:.1f} s</span>')
     found.append(_chip(_cut(name_composition(standing.request), MAX_TITLE), TERMS["composition"]))
@@ -102,7 +103,7 @@ def _rate(standing: Standing) -> str:
     if verdict["state"] == "judged":
         rate = number(verdict["wer"])
         level = "good" if rate <= GOOD else "fair" if rate <= FAIR else "poor"
-        return f'<span class="rate {level}" data-hint="{escape(TERMS["wer"])}">WER <b>{100 * rate:.0f} %</b></span>'
+        return f'<span class="rate {level}" data-hint="{escape(TERMS["wer"])}">WER <b>{say_rate(rate)}</b></span>'
     if verdict["state"] == "waiting":
         return '<span class="rate">being judged</span>'
     name = "no words to judge" if verdict["state"] == "wordless" else "not judged"

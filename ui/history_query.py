@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from adapters.field_faults import say_fault
 from engine.engine import State
 from engine.errors import Fault, RequestError
 from engine.song_query import SongQuery
@@ -59,7 +60,7 @@ def read_wish(given: Mapping[str, Any]) -> Wish:
     try:
         query = SongQuery.model_validate(fields)
     except ValidationError as error:
-        faults += [_explain(str(found["loc"][0]), typed, found["msg"]) for found in error.errors()]
+        faults += [_explain(str(found["loc"][0]), typed, say_fault(found, None, SongQuery)) for found in error.errors()]
         query = SongQuery()
     if query.since is not None and query.until is not None and query.since >= query.until:
         faults.append(Fault("until", "the last day is before the first: no song is of both"))

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
+from pydantic import BaseModel, Field, ValidationError
 
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from engine.errors import Fault, RequestError
+from engine.request import find_fault
 from router.cascade import BUDGET, STOP_WER
 from router.retries import RETRY
 from ui.blends import Shelved, show_sliders, singable
@@ -75,6 +77,10 @@ class Wanted:
     options: CascadeOptions | None = None
 
 
+class _Percent(BaseModel):
+    stop_wer: float = Field(ge=0, le=100, allow_inf_nan=False)
+
+
 def build(slots: Slots) -> Modes:
     """Lay out the choice inside the current block."""
     mode = gr.Radio(list(CHOICES), value="base", label="Sing with", elem_id="mode")
@@ -95,7 +101,7 @@ def build(slots: Slots) -> Modes:
     slots.add("composition", "composition", "single")
     with gr.Row(visible=False, elem_id="tries", elem_classes="numbers") as tries:
         budget = _number(slots, "budget", "Songs at most", str(BUDGET))
-        stop_wer = _number(slots, "stop_wer", "Enough at WER", f"{STOP_WER:g}")
+        stop_wer = _number(slots, "stop_wer", "Enough at WER, %", f"{100 * STOP_WER:g}")
         with gr.Column(elem_classes="field wide", min_width=200):
             retry = gr.Dropdown(list(RETRIES), value=RETRY, label="Try again with", elem_id="retry")
             slots.add("retry", "retry")
@@ -134,8 +140,27 @@ def read_modes(values: tuple[Any, ...]) -> Wanted:
     if mode == "cascade":
         given = {"budget": budget, "stop_wer": stop_wer, "retry": retry}
         found = {name: str(value).strip() for name, value in given.items() if str(value or "").strip()}
-        return Wanted("cascade", {}, CascadeOptions.read(found))
+        return Wanted("cascade", {}, _read_options(found))
     return Wanted("routed" if mode == "routed" else "base", {})
+
+
+def _read_options(found: dict[str, Any]) -> CascadeOptions:
+    """The settings of a cascade as typed, all that is wrong with them told at once: the rate is in percent."""
+    faults = list[Fault]()
+    try:
+        if "stop_wer" in found:
+            typed = found["stop_wer"].removesuffix("%").replace(",", ".").strip()
+            found = {**found, "stop_wer": _Percent.model_validate({"stop_wer": typed}).stop_wer / 100}
+    except ValidationError as error:
+        faults += [find_fault(one, _Percent) for one in error.errors()]
+        found = {name: value for name, value in found.items() if name != "stop_wer"}
+    try:
+        options = CascadeOptions.read(found)
+    except RequestError as error:
+        raise RequestError.of([*error.faults, *faults]) from None
+    if faults:
+        raise RequestError.of(faults)
+    return options
 
 
 def _read_composition(text: str) -> dict[str, float]:
@@ -149,8 +174,8 @@ def show_modes(request: dict[str, Any], choice: Choice) -> list[Any]:
     """The fields that ask for a song like a stored one."""
     take = choice.take
     if take is not None:
-        return ["cascade", "", str(take.budget), f"{take.stop_wer:g}", take.retry, None]
-    tries = [str(BUDGET), f"{STOP_WER:g}", RETRY]
+        return ["cascade", "", str(take.budget), f"{100 * take.stop_wer:.6g}", take.retry, None]
+    tries = [str(BUDGET), f"{100 * STOP_WER:g}", RETRY]
     if choice.decision is not None:
         return ["routed", "", *tries, None]
     text = name_composition(request)

@@ -35,7 +35,7 @@ def draw_plan(plan: Plan, lyrics: str) -> str:
     return (
         f'<section class="plan" aria-label="{label}"><h3>Plan <small>{sung}, time from left to right, higher is higher'
         f"; {hinted(f'{plan.bpm:.0f} beats a minute', 'tempo')}</small></h3>"
-        f"<div class='strips' tabindex='0'>{drawn}</div></section>"
+        f"<div class='strips' tabindex='0' role='region' aria-label='Plan, line by line'>{drawn}</div></section>"
     )
 
 

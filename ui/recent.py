@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from ui.figures import say_rate
+from ui.hints import TERMS
 from ui.standings import Standing
 from ui.stored import number, read_verdict
 
@@ -23,13 +25,18 @@ def _item(standing: Standing, opened: bool) -> str:
     caption = str(standing.request.get("caption", "")).strip() or "no style"
     lyrics = " / ".join(str(standing.request.get("lyrics", "")).split("\n")).strip() or "instrumental"
     judged = read_verdict(standing.judged)
-    mark = f"WER {100 * number(judged['wer']):.0f} %" if judged.get("state") == "judged" else ""
+    mark = _figure(f"WER {say_rate(number(judged['wer']))}", "wer") if judged.get("state") == "judged" else ""
     if standing.state != "done":
-        mark = MARKS.get(standing.state, standing.state)
-    length = f"{number(standing.record.get('seconds')):.1f} s" if standing.record else ""
+        mark = escape(MARKS.get(standing.state, standing.state))
+    length = _figure(f"{number(standing.record.get('seconds')):.1f} s", "length") if standing.record else ""
     current = ' aria-current="true"' if opened else ""
     return (
         f'<li><a href="/?song={standing.id}" data-song="{standing.id}"{current}><b>{escape(caption[:80])}</b>'
         f'<span class="faint">{escape(lyrics[:90])}</span>'
-        f'<span class="facts">{" · ".join(escape(part) for part in (length, mark) if part)}</span></a></li>'
+        f'<span class="facts">{" · ".join(part for part in (length, mark) if part)}</span></a></li>'
     )
+
+
+def _figure(shown: str, term: str) -> str:
+    """A number that says what it means when it is pointed at; within a link nothing else takes the focus."""
+    return f'<span data-hint="{escape(TERMS[term])}">{escape(shown)}</span>'

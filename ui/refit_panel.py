@@ -14,11 +14,12 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from engine.errors import Fault, RequestError
+from engine.errors import RequestError
 from engine.request import find_fault
 from eval.report.formats import say_composition, say_count, say_points
 from ui.evaluation_panel import read_number
 from ui.evidence_choice import Chosen
+from ui.figures import say_moment
 from ui.hints import hint, hinted
 from ui.refits import RefitFindings, RefitRequest, RefitStanding
 from ui.run_list import GOING, Action, Run
@@ -27,12 +28,6 @@ from ui.run_list import GOING, Action, Run
 FIELDS = ("feedback_weight", "confidence")
 #: Fields that have a place for what is wrong with them.
 FAULTY = ("source", *FIELDS)
-_REMEDY = {
-    "feedback_weight": "give a number from 0 (votes are left out) to 10",
-    "confidence": "give a chance from 0.5 to 0.99",
-    "source": "choose a table above",
-    "judge": "choose a judge above",
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +62,7 @@ def build(js_on_load: str) -> Panel:
             sure = gr.Textbox(
                 "0.8",
                 label="How sure it must be",
-                info="Chance of a gain, 0.5 to 0.99.",
+                info="Chance of a gain from which it leaves its default, 0.5 to 0.99.",
                 max_lines=1,
                 elem_id="refit-sure",
             )
@@ -91,7 +86,7 @@ def read_refit(chosen: Chosen | None, values: Sequence[Any]) -> RefitRequest:
     try:
         return RefitRequest.model_validate({"source": chosen.source.id, "judge": chosen.judge, **given})
     except ValidationError as error:
-        raise RequestError.of(list(map(_fault, error.errors()))) from None
+        raise RequestError.of([find_fault(one, RefitRequest, "a refit") for one in error.errors()]) from None
 
 
 def show_evidence(chosen: Chosen | None) -> str:
@@ -130,7 +125,7 @@ def describe(standing: RefitStanding) -> Run:
     weight = f", picks weigh {asked.feedback_weight:g}" if asked.feedback_weight else ""
     judge = standing.findings.judge if standing.findings else asked.judge
     title = f"Fitted to {asked.source}, {judge or 'its first judge'}{weight}"
-    marks = (f"{standing.created:%d %b %Y, %H:%M} UTC", *(("routes this server",) if standing.used else ()))
+    marks = (say_moment(standing.created), *(("routes this server",) if standing.used else ()))
     return Run(
         standing.id, title, f"/v1/refits/{standing.id}", standing.state, say_standing(standing), standing.done,
         standing.total, standing.error, show_findings(standing.findings), marks, tuple(actions),
@@ -160,16 +155,14 @@ def show_findings(found: RefitFindings | None) -> str:
     signal = "Choosing by the prompt is shown to pay." if found.signal else (
         "Choosing by the prompt is not shown to pay, so the default is always taken."
     )  # fmt: skip
-    told = "".join(f"<li>{escape(said)}</li>" for said in found.sentences)
+    first, *others = found.sentences or ("",)
+    told = f"<li>{escape(first)}</li>" if first else ""
+    terms = "".join(f"<p>{escape(said)}</p>" for said in others)
+    more = f"<details><summary>The same in the terms of the field</summary>{terms}</details>" if terms else ""
     notes = "".join(f'<li class="faint">{escape(said)}</li>' for said in found.notes)
     return (
         f"<ul class='facts'><li><b>{signal}</b></li><li>{hinted('Default', 'default')}: "
         f"<b>{escape(say_composition(found.default))}</b>, {hinted('policy', 'policy')}: <b>{escape(found.policy)}</b>"
         f", of {say_count(found.prompts, 'prompt')} in {say_count(found.genres, 'genre')}</li>{gain}{told}{notes}</ul>"
+        f"{more}"
     )
-
-
-def _fault(error: Any) -> Fault:
-    fault = find_fault(error)
-    remedy = _REMEDY.get(fault.field)
-    return fault if remedy is None else Fault(fault.field, f"{str(error.get('input'))[:40] or 'nothing'}: {remedy}")

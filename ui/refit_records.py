@@ -5,23 +5,17 @@ Knows what a fitted router tells of itself; not how it is fitted.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.files import write_text_atomically
 from router.report.parts import find_router, list_parts
 from router.report.sentences import say_headline
 from router.router_file import RouterFile
-from ui.errands import ErrandState
+from ui.errand_records import ErrandStanding, Records
 
-#: What a refit's folder says of it, and the router in it.
-RECORD, ROUTER = "refit.json", "router.json"
-
-log = logging.getLogger(__name__)
+#: The router in a refit's folder.
+ROUTER = "router.json"
 
 
 class RefitRequest(BaseModel):
@@ -84,23 +78,20 @@ class RefitFindings(BaseModel):
     seconds: float = Field(description="How long it took.")
 
 
-class RefitStanding(BaseModel):
+class RefitStanding(ErrandStanding):
     """How a refit stands."""
 
-    model_config = ConfigDict(frozen=True)
-
-    id: str = Field(description="16 hexadecimal digits.")
-    state: ErrandState
     request: RefitRequest
-    created: datetime
     stage: str = Field(default="", description="What is being done, in words.")
     done: int = Field(default=0, description="Genres left out so far.")
     total: int = Field(default=0, description="Genres to leave out; 0 before they are known.")
-    error: str | None = Field(default=None, description="Why it ended before its time.")
     findings: RefitFindings | None = None
     report: str | None = Field(default=None, description="Where its report is, once it is done.")
     used: bool = Field(default=False, description="Whether the server routes by it.")
-    place: int = Field(default=0, description="Place among those that wait, from 1; 0 where it does not wait.")
+
+
+#: What a refit's folder says of it.
+RECORDS = Records("refit", "refit.json", RefitStanding, frozenset({"used", "place", "report"}))
 
 
 def summarise_router(file: RouterFile, notes: Sequence[str], seconds: float) -> RefitFindings:
@@ -123,24 +114,3 @@ def summarise_router(file: RouterFile, notes: Sequence[str], seconds: float) -> 
         notes=tuple(notes),
         seconds=round(seconds, 1),
     )
-
-
-def read_record(folder: Path) -> RefitStanding | None:
-    """What the folder of a refit says of it; None where it says nothing that can be read."""
-    try:
-        return RefitStanding.model_validate_json((folder / RECORD).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        log.warning("the refit in %s is left out: its %s cannot be read (%s)", folder, RECORD, error)
-        return None
-
-
-def write_record(folder: Path, standing: RefitStanding) -> None:
-    """Write it down.
-
-    Raises:
-        OSError: the folder cannot be written, or the disk is full.
-    """
-    kept = standing.model_dump_json(exclude={"used", "place", "report"}, indent=1)
-    write_text_atomically(folder / RECORD, kept + "\n")

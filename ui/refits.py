@@ -6,33 +6,28 @@ HTTP nor HTML.
 
 from __future__ import annotations
 
-import logging
 import secrets
-import threading
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from adapters.store import AdapterStore
-from engine.hidden_folders import clear_abandoned
 from router.errors import RouterError
 from router.feedback import FEEDBACK
 from router.router import Router
 from router.router_file import RouterFile, read_router_file
-from ui.errands import CLOSED, ERRAND_ID, HIDDEN, PATIENCE, Errand, Errands, burial
+from ui.errand_keeper import ErrandKeeper, KeptErrand
 from ui.refit_checks import check_refit, fit_options
 from ui.refit_records import (
+    RECORDS,
     ROUTER,
     Interval,
     RefitFindings,
     RefitRequest,
     RefitStanding,
-    read_record,
     summarise_router,
-    write_record,
 )
 from ui.refit_work import (
     LoadSentences,
@@ -49,26 +44,23 @@ from ui.sources import Sources
 
 __all__ = ["Interval", "RefitError", "RefitFindings", "RefitRequest", "RefitStanding", "Refits"]
 
-#: Where refits lie in the songs' folder, and how many may wait for the one that runs.
-REFITS, MOST_WAITING = "refits", 4
-#: Refits that are kept once they have ended: the newest, and the one that the server routes by.
-MOST_KEPT = 32
-
-log = logging.getLogger(__name__)
+#: Where refits lie in the songs' folder.
+REFITS = "refits"
 
 
 @dataclass(eq=False, kw_only=True)
-class _Refit(Errand):
+class Refit(KeptErrand):
+    """A refit and how far it is."""
+
     request: RefitRequest
-    created: datetime
-    folder: Path
     step: Step = field(default_factory=lambda: Step(""))
     findings: RefitFindings | None = None
 
 
-class Refits:
+class Refits(ErrandKeeper[Refit, RefitStanding]):
     """The refits of one server. Any thread may call.
 
+    Of one that is cancelled nothing is left, and one that the server routes by stays.
     ``model``: the folder of its song model; ``load``: brings the sentence model, here and in another process.
     """
 
@@ -81,12 +73,8 @@ class Refits:
         load: LoadSentences = load_usual_sentences,
     ) -> None:
         self.songs, self.sources, self.shelf, self.model, self.load = songs, sources, shelf, model, load
-        self.folder = songs.store.folder / REFITS
-        self._errands: Errands[_Refit] = Errands("refit", self._do, self._settle, MOST_WAITING)
-        self._lock = threading.Lock()
         self._putting = Counter[str]()  # ids of those whose routers are being loaded to be put to use
-        clear_abandoned(self.folder, HIDDEN)
-        self._known = {found.id: found for found in self._read()}
+        super().__init__(songs.store.folder / REFITS, RECORDS)
 
     def start(self, request: RefitRequest) -> RefitStanding:
         """Begin a refit.
@@ -97,55 +85,17 @@ class Refits:
         """
         check_refit(request, self.sources)
         name = secrets.token_hex(8)
-        refit = _Refit(id=name, request=request, created=datetime.now(UTC), folder=self.folder / name)
+        refit = Refit(id=name, request=request, created=datetime.now(UTC), folder=self.folder / name)
         with self._lock:
             self._errands.put(refit)
             self._known[name] = refit
         self._write(refit)
         return self._describe(refit)
 
-    def standing(self, refit: str) -> RefitStanding | None:
-        """How one stands; None where there is none of that id."""
-        found = self._find(refit)
-        return None if found is None else self._describe(found)
-
-    def listed(self) -> list[RefitStanding]:
-        """All of them, those of earlier runs of the server included, the newest first."""
+    def tables(self) -> set[str]:
+        """Ids of the tables that refits which wait or run are fitted to."""
         with self._lock:
-            found = sorted(self._known.values(), key=lambda one: one.created, reverse=True)
-        return [self._describe(one) for one in found]
-
-    def cancel(self, refit: str) -> bool:
-        """Stop one that waits or runs, of which nothing is left; False where there is none of that id."""
-        found = self._find(refit)
-        if found is not None:
-            self._errands.stop(found)
-        return found is not None
-
-    def remove(self, refit: str) -> Literal["cancelled", "removed"] | None:
-        """Cancel one that waits or runs, delete one that has ended; None where there is none.
-
-        Raises:
-            RefitError: the server routes by it, or is about to.
-            OSError: its folder cannot be deleted.
-        """
-        with self._lock:
-            found = self._known.get(refit)
-        if found is None:
-            return None
-        if not found.ended:
-            self._errands.stop(found)
-            return "cancelled"
-        with burial(found.folder) as bury, self._lock:  # nobody waits for the lock while files are deleted
-            if self._known.get(refit) is not found:
-                return None
-            if self._putting[refit]:
-                raise RefitError(f"the refit {refit} is being put to use: ask again once it routes")
-            if self.songs.routing.used == refit:
-                raise RefitError(f"the server routes by the refit {refit}: go back to its own router first")
-            bury()
-            del self._known[refit]
-        return "removed"
+            return {one.request.source for one in self._known.values() if not one.ended}
 
     def report(self, refit: str) -> str | None:
         """What one found, as a page of HTML; None where there is none of that id.
@@ -189,19 +139,7 @@ class Refits:
         self.songs.routing.restore()
         self.songs.count_change()
 
-    def refuse(self) -> None:
-        """Begin no more and stop the one that runs, without waiting for it."""
-        self._errands.refuse()
-
-    def close(self, timeout: float = PATIENCE) -> None:
-        """Stop as :meth:`refuse` does, and wait for it, ``timeout`` seconds at the most."""
-        self._errands.close(timeout)
-
-    def _find(self, refit: str) -> _Refit | None:
-        with self._lock:
-            return self._known.get(refit)
-
-    def _describe(self, refit: _Refit) -> RefitStanding:
+    def _describe(self, refit: Refit) -> RefitStanding:
         done = refit.state == "done"
         return RefitStanding(
             id=refit.id,
@@ -218,7 +156,7 @@ class Refits:
             place=self._errands.place(refit),
         )
 
-    def _do(self, refit: _Refit) -> None:
+    def _do(self, refit: Refit) -> None:
         notes = list[str]()
 
         def hear(told: Told) -> None:
@@ -242,7 +180,7 @@ class Refits:
             refit.findings = summarise_router(read_router_file(work.out), notes, seconds)
             refit.step = Step("", refit.step.done, refit.step.total)
 
-    def _router_file(self, refit: _Refit) -> RouterFile:
+    def _router_file(self, refit: Refit) -> RouterFile:
         if refit.state != "done":
             raise RefitError(f"the refit {refit.id} is {refit.state} and has no router: {refit.error or 'wait for it'}")
         try:
@@ -250,51 +188,23 @@ class Refits:
         except RouterError as error:
             raise RefitError(str(error)) from error
 
-    def _write(self, refit: _Refit) -> None:
-        """Write down how it stands; of one that somebody cancelled nothing is left."""
-        try:
-            with self._lock:
-                if self._known.get(refit.id) is not refit:  # it was removed meanwhile
-                    return
-                if refit.state != "cancelled" or refit.error is not None:
-                    write_record(refit.folder, self._describe(refit))
-                    return
-            if refit.folder.is_dir():
-                with burial(refit.folder) as bury:
-                    bury()
-        except OSError as error:
-            log.warning("the refit %s was not written down: %s", refit.id, error)
+    def _check_free(self, refit: Refit) -> None:
+        if self._putting[refit.id]:
+            raise RefitError(f"the refit {refit.id} is being put to use: ask again once it routes")
+        if self.songs.routing.used == refit.id:
+            raise RefitError(f"the server routes by the refit {refit.id}: go back to its own router first")
 
-    def _settle(self, refit: _Refit) -> None:
-        """One has ended: only what was fitted to the end has a router, and the oldest of too many go."""
-        if refit.state != "done":
+    def _leaves_nothing(self, refit: Refit) -> bool:
+        return refit.state == "cancelled" and refit.error is None  # somebody cancelled it, and not the server's end
+
+    def _settle(self, refit: Refit) -> None:
+        if refit.state != "done":  # only what was fitted to the end has a router
             with suppress(OSError):
                 (refit.folder / ROUTER).unlink(missing_ok=True)
-        self._write(refit)
-        with self._lock:
-            ended = sorted((one for one in self._known.values() if one.ended), key=lambda one: one.created)
-        for old in ended[:-MOST_KEPT]:
-            try:
-                self.remove(old.id)
-            except RefitError:
-                continue  # the server routes by it
-            except OSError as error:
-                log.warning("the refit %s was not deleted: %s", old.id, error)
+        super()._settle(refit)
 
-    def _read(self) -> list[_Refit]:
-        """Refits of earlier runs of the server; what was under way then counts as cancelled."""
-        found = []
-        with suppress(OSError):
-            for folder in self.folder.iterdir():
-                told = None if folder.is_symlink() or not ERRAND_ID.fullmatch(folder.name) else read_record(folder)
-                if told is not None and told.id == folder.name:
-                    found.append(_recall(told, folder))
-        return found
-
-
-def _recall(told: RefitStanding, folder: Path) -> _Refit:
-    known = _Refit(id=told.id, request=told.request, created=told.created, folder=folder)
-    ended = told.state in ("done", "failed", "cancelled")
-    known.state, known.error = (told.state, told.error) if ended else ("cancelled", CLOSED)
-    known.findings, known.step = told.findings, Step("", told.done, told.total)
-    return known
+    def _recall(self, told: RefitStanding, folder: Path) -> Refit:
+        step = Step("", told.done, told.total)
+        return Refit(
+            id=told.id, request=told.request, created=told.created, folder=folder, step=step, findings=told.findings
+        )

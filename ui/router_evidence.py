@@ -23,6 +23,7 @@ from router.report.parts import (
     list_stops,
 )
 from router.report.sentences import say_headline, say_headroom, say_map, say_switching
+from ui.evidence_sections import show_section
 from ui.hints import hint, hinted
 from ui.routing import NoRouter, Routing
 
@@ -55,10 +56,7 @@ def show_findings(found: list[Findings], note: str = "") -> str:
 
 
 def _framed(content: str) -> str:
-    return (
-        '<section class="card routed-curve" aria-labelledby="router-title"><h3 id="router-title">What the router knows'
-        f"</h3>{content}</section>"
-    )
+    return show_section("router", "What the router knows", content, "routed-curve")
 
 
 def _words(part: Part, fit: Findings) -> str:
@@ -68,11 +66,25 @@ def _words(part: Part, fit: Findings) -> str:
         f"{hinted(escape(fit.policy), 'policy')}, fitted on {say_count(fit.prompts, 'prompt')}.",
         f"{escape(say_headline(part))} {hint('macro')}",
         f"{escape(say_headroom(part.main))} {hint('headroom')}" if part.main else "",
-        escape(fit.signal),
-        escape(fit.blending),
+        escape(_say_worth(fit)),
         f"What it would sing with: {escape(say_map(fit))}" if fit.map else "",
     ]
-    return f'<ul class="facts">{"".join(f"<li>{said}</li>" for said in facts if said)}</ul>'
+    terms = "".join(f"<p>{escape(said)}</p>" for said in (fit.signal, fit.blending) if said)
+    more = f"<details><summary>The same in the terms of the field</summary>{terms}</details>" if terms else ""
+    return f'<ul class="facts">{"".join(f"<li>{said}</li>" for said in facts if said)}</ul>{more}'
+
+
+def _say_worth(fit: Findings) -> str:
+    """Whether the router's choices are shown to pay, in plain words; nothing where nobody scored it."""
+    router = list_parts([fit])[0].router
+    if router is None:
+        return ""
+    if router.gain.low is not None and router.gain.low > 0:
+        return "Style and words are shown to tell which composition sings a song best, so it chooses by them."
+    return (
+        "Style and words are not shown to tell which composition sings a song best, so every song is sung with the "
+        "same one."
+    )
 
 
 def _curve(part: Part) -> str:
@@ -113,6 +125,7 @@ def _curve(part: Part) -> str:
         f"sung {hint('budget')}. Rates are by {judge}. Dashed: the best single composition.</figcaption></figure>"
         f'<ul class="kinds" aria-label="Orders of trying">{legend}</ul><details><summary>The same as a table</summary>'
         '<div class="wide" tabindex="0" role="region" aria-label="Cascades as a table"><table class="plain">'
-        f'<caption class="sr">Macro word error rate, percent, and mean songs sung</caption><thead><tr>'
+        '<caption class="sr">Word error rate, mean of the prompts, in percent, and songs sung on average</caption>'
+        "<thead><tr>"
         f'<th scope="col">Order</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>'
     )

@@ -212,7 +212,7 @@ class Songs:
         self.engine.close()
         self.judging.close()
         self.routing.close()
-        self.store.trash.empty()
+        self.store.trash.leave()
 
     def _going(self, listing: Listing) -> list[Job]:
         """Jobs of the list, newest first, that are not (also) on disk."""

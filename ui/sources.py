@@ -19,6 +19,7 @@ from eval.results import Results
 from eval.summary import Summary, summarise_table
 from eval.table import PARQUET, Table, read_table
 from ui.errands import ERRAND_ID
+from ui.figures import say_moment
 from ui.file_memory import Kept, find_plain, stamp_file
 from ui.songs import Songs
 from ui.source_songs import CellSong, Source, tell_song
@@ -244,5 +245,5 @@ def _title(place: _Place, table: Table) -> str:
     """An evaluation is called by when it was made and what sang in it."""
     if place.id in _TITLES:
         return place.title
-    made = str(table.about.get("made", ""))[:16].replace("T", " ")
+    made = say_moment(table.about.get("made"))
     return f"{place.title} of {made}" if made else place.title

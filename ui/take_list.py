@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ui.figures import say_rate
 from ui.form import complaint
 from ui.hints import hinted
 from ui.recent import MARKS
@@ -28,7 +29,7 @@ def show_takes(standing: CascadeStanding | None, opened: str | None) -> str:
 def _say(standing: CascadeStanding) -> str:
     if standing.state == "going":
         tried = max(1, len(standing.takes))
-        enough = hinted(f"a WER of {100 * float(standing.options.get('stop_wer', 0)):.0f} %", "stop_wer")
+        enough = hinted(f"a WER of {say_rate(float(standing.options.get('stop_wer', 0)))}", "stop_wer")
         most = hinted(f"at most {standing.options.get('budget')}", "budget")
         return f'<p role="status">Take {tried} of {most}, enough at {enough}.</p>'
     if standing.state == "failed":
@@ -38,7 +39,7 @@ def _say(standing: CascadeStanding) -> str:
 
 def _take(take: TakeStanding, standing: CascadeStanding, opened: bool) -> str:
     best = '<b class="chip">best</b>' if take.song is not None and take.song == standing.best else ""
-    wer = "" if take.wer is None else f"<strong>{hinted(f'WER {100 * take.wer:.0f} %', 'wer')}</strong>"
+    wer = "" if take.wer is None else f"<strong>{hinted(f'WER {say_rate(take.wer)}', 'wer')}</strong>"
     state = "" if take.state == "done" and take.wer is not None else MARKS.get(take.state, take.state)
     facts = " · ".join(filter(None, (wer, escape(state if state != "done" else "not judged"), f"seed {take.seed}")))
     error = f'<span class="faint">{escape(take.error)}</span>' if take.error else ""

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from adapters.field_faults import refuse_booleans
 from engine.errors import RequestError
 from engine.request import find_fault
 from engine.song_query import SongQuery
@@ -40,6 +41,11 @@ class CascadeOptions(BaseModel):
     )
     together: int = Field(default=1, ge=1, le=MAX_BUDGET, description="Takes that are sung at once.")
 
+    @field_validator("budget", "stop_wer", "together", mode="before")
+    @classmethod
+    def _numbers_are_no_booleans(cls, value: Any, about: ValidationInfo) -> Any:
+        return refuse_booleans(value, whole=about.field_name != "stop_wer")
+
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> CascadeOptions:
         """From what a person typed, so that "3" is a number.
@@ -50,7 +56,7 @@ class CascadeOptions(BaseModel):
         try:
             return cls.model_validate(dict(given))
         except ValidationError as error:
-            raise RequestError.of(list(map(find_fault, error.errors()))) from None
+            raise RequestError.of([find_fault(one, cls) for one in error.errors()]) from None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from eval.marking import LEGEND, SIGNS, Mark, align_lines, mark_heard, mark_written
+from eval.report.formats import say_percent
 from ui.hints import hint, hinted
 from ui.stored import number, read_verdict
 
@@ -63,13 +64,13 @@ def _figures(judged: dict[str, Any]) -> str:
     cer = (
         ""
         if letters is None
-        else f'<p class="cer"><strong>{100 * number(letters):.0f}<small>%</small></strong>'
+        else f'<p class="cer"><strong>{say_percent(number(letters))}<small>%</small></strong>'
         f"<span>character error rate{hint('cer')}</span></p>"
     )
     came = hinted(f"{number(judged.get('hits')):.0f} of {number(judged.get('reference_words')):.0f} words", "hits")
     level = "good" if rate <= 0.2 else "fair" if rate <= 0.5 else "poor"
     return (
-        f'<div class="figures"><p class="wer {level}"><strong>{100 * rate:.0f}<small>%</small></strong>'
+        f'<div class="figures"><p class="wer {level}"><strong>{say_percent(rate)}<small>%</small></strong>'
         f"<span>word error rate{hint('wer')}</span></p>{cer}"
         f"<p>{came} came through<br>"
         f'<span class="faint">{said}</span></p></div>'

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from adapters.errors import AdapterError, ChoirmasterError
+from adapters.field_faults import say_first
 from adapters.fingerprints import fingerprint_adapter
 from adapters.store import AdapterStore
 from engine.bank import fingerprint as fingerprint_weights
@@ -75,7 +76,7 @@ class Voting:
                 adapters=self._fingerprints(standings),
             )
         except (KeyError, ValidationError) as error:  # as after a change by hand, or where one is there twice
-            said = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else ""
+            said = say_first(error) if isinstance(error, ValidationError) else ""
             raise VoteError(
                 f"the songs of {comparison} cannot be picked from ({said or 'no seed is known'}): compare anew"
             ) from None

@@ -63,8 +63,8 @@ def say_choice(oracle: Oracle) -> str:
     """Whether choosing a composition for every prompt could pay."""
     if oracle.honest is None:
         return (
-            "Every prompt was sung from one seed only, so luck cannot be told from skill: two seeds or more are needed "
-            "for an honest oracle."
+            "Every prompt was sung from one seed only, so luck cannot be told from skill: with two seeds or more it "
+            "could be told what choosing for every prompt would gain (an honest oracle)."
         )
     gain = oracle.honest.headroom
     told = f"{say_points(gain.value)} points (95 % interval {say_range(gain, signed=True)})"
@@ -73,14 +73,21 @@ def say_choice(oracle: Oracle) -> str:
     if oracle.split_prompts < oracle.prompts:
         told += f" over the {oracle.split_prompts} of {oracle.prompts} prompts that were sung from two seeds or more"
     if oracle.distinguishable:
-        return f"Choosing the composition for every prompt pays: the honest gain on the best single one is {told}."
+        return (
+            "Choosing the composition for every prompt pays: chosen on some songs and scored on others (an honest "
+            f"oracle), it gains {told} on the best single one."
+        )
     if gain.high is not None and gain.high < 0:
         return (
-            "No routable signal is shown: choosing for every prompt by half of its seeds does worse than the best "
-            f"single composition; the honest gain is {told}."
+            "Choosing the composition for every prompt is not shown to pay (no routable signal): chosen on some songs "
+            "and scored on others (an honest oracle), it does worse than the best single composition; the gain is "
+            f"{told}."
         )
     why = "too few prompts to tell it from none" if gain.low is None else "which may well be none"
-    return f"No routable signal is shown: the honest gain of choosing for every prompt is {told}, {why}."
+    return (
+        "Choosing the composition for every prompt is not shown to pay (no routable signal): chosen on some songs and "
+        f"scored on others (an honest oracle), it gains {told} on the best single one, {why}."
+    )
 
 
 def say_stability(stability: Stability) -> str:

@@ -39,7 +39,7 @@ def draw_risk(risk: Sequence[RiskPoint], best_single: float | None) -> Markup:
     known = [] if best_single is None else [best_single]
     plane = Plane(
         Axis(Scale(0.0, 1.0), "prompts routed away from the default, %", _say),
-        Axis(scale_of([*list_ends([p.wer for p in points]), *known], zero=False), "macro WER of all prompts, %", _say),
+        Axis(scale_of([*list_ends([p.wer for p in points]), *known], zero=False), "WER, mean of all prompts, %", _say),
     )
     parts = [draw_rule(plane, (0.0, rate), (1.0, rate)) for rate in known]
     parts += [draw_interval(plane, p.coverage, p.wer, kind) for p in points]
@@ -104,7 +104,7 @@ def draw_curves(curves: Sequence[Curve], stop: float, best_single: float | None 
     xs = Scale(1.0, max(2.0, float(-(-most // 1))))
     plane = Plane(
         Axis(xs, "mean songs sung for one prompt", lambda v: f"{v:g}"),
-        Axis(scale_of(rates), "macro WER of the song kept, %", _say),
+        Axis(scale_of(rates), "WER of the songs kept, mean, %", _say),
     )
     parts = [draw_rule(plane, (xs.low, rate), (xs.high, rate)) for rate in known]
     for order, pairs in reversed(held.items()):

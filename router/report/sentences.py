@@ -44,7 +44,10 @@ def say_headline(part: Part) -> str:
             f"{say_percent(single)} %: {say_gain(router.gain)}."
         )
         if router.gap_closed is not None:
-            told.append(f"That is {say_share(router.gap_closed)} of what an honest oracle would gain.")
+            told.append(
+                f"That is {say_share(router.gap_closed)} of what could be gained by knowing how other songs of the "
+                "same prompts came out (an honest oracle)."
+            )
     cascades = [score for score in main.scores if score.kind == "cascade"]
     if cascades:
         best = min(cascades, key=lambda score: score.wer.value)
@@ -77,7 +80,10 @@ def say_headroom(judged: Judged) -> str:
     flatters = "The router was fitted by this judge, so its figures flatter. " if judged.selecting else ""
     room = judged.headroom
     if room is None:
-        return f"{flatters}No honest oracle: two seeds of a prompt or more are needed to tell luck from skill."
+        return (
+            f"{flatters}What could be gained is not known (there is no honest oracle): two seeds of a prompt or "
+            "more are needed to tell luck from skill."
+        )
     within = say_range(room, signed=True)
     told = f"{say_points(room.value)} points" + (f" (95 % interval {within})" if within else "")
     verdict = {
@@ -85,7 +91,10 @@ def say_headroom(judged: Judged) -> str:
         False: "which may well be none",
         None: "with too few prompts or seeds to tell it from none",
     }[judged.distinguishable]
-    return f"{flatters}The honest oracle is ahead of the best single composition by {told}, {verdict}."
+    return (
+        f"{flatters}Knowing how other songs of the same prompts came out (an honest oracle) would be ahead of the best "
+        f"single composition by {told}, {verdict}."
+    )
 
 
 def say_risk(risk: Sequence[RiskPoint]) -> str:

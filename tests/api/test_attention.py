@@ -14,10 +14,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 import api.sounds
-from api.attention_json import LEAST_BINS, AttentionMaps, fit_record, pack_record
+from api.attention_json import AttentionMaps, fit_record, pack_record
 from api.attention_png import NothingToDraw, draw_record
 from api.sounds import READINGS
 from engine.attention_maps import AttentionFrame, AttentionRecord, bin_edges, load_record
+from engine.live_maps import LEAST_BINS
 from engine.lyric_map import map_embedded
 from tests.api.asking import sing
 from tests.api.small_app import problem

@@ -235,7 +235,7 @@ def test_a_part_of_the_file_is_fetched_where_asked_for(client: Watching) -> None
         ({"composition": "base"}, "of which there is no LoRA"),
         ({"composition": {"lyrics": 9}}, "has weight 9: give a number from -4 to 4"),
         ({"composition": {"lyrics": 1e400}}, "composition"),
-        ({"composition": {"lyrics": "1"}}, "composition.lyrics"),
+        ({"composition": {"lyrics": "1"}}, "composition: lyrics must be a number, not the text 1"),
         ({"composition": {"Lyrics": 1}}, "'Lyrics' is no adapter name"),
         ({"composition": {"../x": 1}}, "is no adapter name"),
         ({"composition": {"base": 1}}, "leave it out"),
@@ -709,7 +709,7 @@ def test_what_cannot_be_exported_has_no_size_and_the_field_is_named(client: Watc
         assert answer.json()["errors"] == [{"field": "composition", "detail": answer.json()["detail"]}]
         answer = client.post(path, json={**LORA, "rank": 0, "shard_size": "x", "composition": {"lyrics": 9}})
         assert [fault["field"] for fault in answer.json()["errors"]] == ["composition", "rank", "shard_size"]
-        assert problem(answer, 422) == "; ".join(fault["detail"] for fault in answer.json()["errors"])
+        assert problem(answer, 422) == "; ".join(f"{f['field']}: {f['detail']}" for f in answer.json()["errors"])
         assert (
             "of which there is no LoRA"
             in client.post(path, json={**LORA, "composition": ""}).json()["errors"][0]["detail"]

@@ -294,14 +294,20 @@ def settle_done(client: TestClient, song_id: str) -> dict[str, Any]:
     return settle(client, song_id)
 
 
-def test_the_trash_goes_with_the_server(random_model: SongModel, tmp_path: Path, judge: FakeJudge) -> None:
-    songs = make_songs(random_model, tmp_path, judge)
-    with TestClient(build_app(songs, pages=False), "http://localhost") as client:
+def test_a_deleted_song_is_brought_back_after_a_restart(
+    random_model: SongModel, tmp_path: Path, judge: FakeJudge
+) -> None:
+    with TestClient(build_app(make_songs(random_model, tmp_path, judge), pages=False), "http://localhost") as client:
         song_id = sing(client)["id"]
-        settle(client, song_id)
-        client.delete(f"/v1/songs/{song_id}")
-        assert len(list(tmp_path.glob(".trash-*/*"))) == 1
-    assert list(tmp_path.glob(".trash-*")) == []
+        before = settle(client, song_id)
+        assert client.delete(f"/v1/songs/{song_id}").json()["kept_for"] == 600
+    with TestClient(build_app(make_songs(random_model, tmp_path, judge), pages=False), "http://localhost") as client:
+        assert client.get("/v1/songs").json()["total"] == 0
+        problem(client.get(f"/v1/songs/{song_id}"), 404)
+        back = client.post(f"/v1/songs/{song_id}/restore").json()
+        assert back["record"] == before["record"] and back["judged"] == before["judged"]
+        assert client.get("/v1/songs").json()["total"] == 1
+        problem(client.post(f"/v1/songs/{song_id}/restore"), 404)
 
 
 def test_what_ended_without_a_song_is_removed_as_often_as_one_likes(

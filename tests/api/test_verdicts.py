@@ -104,7 +104,7 @@ def test_a_song_that_cannot_be_deleted_keeps_its_verdict_to_come(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", _not_permitted)
         refused = client.delete(f"/v1/songs/{song_id}")
-    assert "cannot be removed" in problem(refused, 500) and str(tmp_path) not in refused.text
+    assert "cannot be put aside" in problem(refused, 500) and str(tmp_path) not in refused.text
     log = songs.events(song_id)
     assert log is not None and log.since()[-1].kind == "done"
     judge.go.set()

@@ -105,11 +105,11 @@ def test_maps_are_the_same_among_others(singer: Singer) -> None:
     [
         ({"heads": [[6, 0]]}, "layer 6, head 0, and the model"),
         ({"heads": [[0, 4]]}, "heads 0 to 3"),
-        ({"heads": [[-1, 0]]}, "attention.heads.0.0 is '-1'"),
-        ({"heads": [[0, 0]] * 2000}, "attention.heads"),
-        ({"steps": "some"}, "attention.steps is 'some'"),
+        ({"heads": [[-1, 0]]}, "attention: heads, number 1, number 1: -1 is too small: choose 0 or more"),
+        ({"heads": [[0, 0]] * 2000}, "attention: heads has 2000 entries, at most 1,024 are allowed"),
+        ({"steps": "some"}, "attention: steps must be 'last' or 'all', not 'some'"),
         ({"layers": [1]}, "not a field"),
-        (7, "attention is '7'"),
+        (7, "attention must be an object with names and values, not 7"),
     ],
 )
 def test_a_bad_wish_is_told(singer: Singer, attention: Any, told: str) -> None:

@@ -14,6 +14,7 @@ import engine.register
 from engine.engine import Engine, Job
 from engine.errors import Cancelled, EngineClosed, QueueFull, SongError, TimedOut
 from engine.generation import Generation
+from engine.live_maps import LiveView, choose_view, coarsen
 from engine.request import AttentionWish, SongRequest, read_request
 from engine.settings import EngineSettings
 from engine.singer import Singer
@@ -73,7 +74,7 @@ def test_events_tell_what_is_sung_and_show_the_maps_asked_for(random_model: Song
         job = singing.submit(REQUEST.model_copy(update={"attention": wish}))
         song = job.result(60)
         begun, *steps = (e for e in job.events.since() if e.kind in ("singing", "step"))
-    assert begun.data["words"] == ["hello", "there"] and begun.data["heads"] == [[1, 2]]
+    assert begun.data["words"] == ["hello", "there"] and begun.data["heads"] == [[1, 2]] and begun.data["limit"] is None
     assert begun.data["seconds"] == pytest.approx(song.seconds)
     assert [t["word"] for t in begun.data["tokens"] if t["kind"] == "word"] == [0] * 6 + [1] * 4
     assert [e.data for e in steps] == [{"step": 1, "steps": 2}, {"step": 2, "steps": 2}]
@@ -81,6 +82,31 @@ def test_events_tell_what_is_sung_and_show_the_maps_asked_for(random_model: Song
     for event, kept in zip(steps, song.attention.recorded, strict=True):
         assert event.frame is not None
         np.testing.assert_array_equal(event.frame.maps, kept.maps)
+
+
+def test_where_all_heads_are_too_much_those_that_follow_are_told_and_all_are_kept(
+    random_model: SongModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = tuple((layer, head) for layer in range(4) for head in range(2))
+    wish = AttentionWish(heads=every, steps="all")
+
+    def choose_less(heads: Any, aligned: Any, moments: int, tokens: int) -> LiveView:
+        return choose_view(heads, aligned, moments, tokens, most=4 * 16 * 12)
+
+    monkeypatch.setattr("engine.generation.choose_view", choose_less)
+    with Engine(random_model) as singing:
+        job = singing.submit(REQUEST.model_copy(update={"attention": wish}))
+        song = job.result(60)
+        begun, *steps = (e for e in job.events.since() if e.kind in ("singing", "step"))
+    follow = sorted([layer, head] for layer, heads in random_model.alignment_heads.items() for head in heads)
+    assert begun.data["heads"] == follow and f"{len(follow)} heads that follow" in begun.data["limit"]
+    assert song.attention is not None and song.attention.heads == every
+    for step, kept in zip(steps, song.attention.recorded, strict=True):
+        assert step.frame is not None and [list(head) for head in step.frame.heads] == follow
+        places = [every.index((layer, head)) for layer, head in follow]
+        wanted = coarsen(kept, song.attention.frames, step.frame.maps.shape[1]).maps[places]
+        np.testing.assert_array_equal(step.frame.maps, wanted)
+        assert step.frame.maps.size <= 4 * 16 * 12 and step.frame.maps.shape[2] == kept.maps.shape[2]
 
 
 def test_oldest_first_and_waiting_songs_can_be_cancelled(random_model: SongModel) -> None:

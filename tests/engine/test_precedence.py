@@ -84,6 +84,7 @@ def test_a_song_goes_before_those_of_the_background_and_they_are_not_stored(
         held.go.set()
         assert song.wait(60) and order == [song.id], "two songs of the background were being sung before it"
         assert all(one.wait(60) for one in background) and [one.state for one in background] == ["done"] * 4
-        assert order[0] == song.id and [one.id for one in background] == order[1:]
+        # Two are sung at once, so that two that began one after the other may end the other way round.
+        assert order[0] == song.id and sorted(one.id for one in background) == sorted(order[1:])
         assert all(one.result().audio.size for one in background)
     assert [record["id"] for record in store] == [song.id]

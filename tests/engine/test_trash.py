@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -234,23 +235,90 @@ def test_a_trash_that_somebody_cleared_away_is_made_anew(store: SongStore) -> No
     assert store.put_aside("00000001") and store.restore("00000001")
 
 
-def test_a_process_that_ends_takes_its_trash_with_it_and_a_dead_ones_is_cleared_at_start(tmp_path: Path) -> None:
+def delete_elsewhere(folder: Path, song_id: str, ending: str) -> None:
+    """In a process of its own, which then ends or is killed."""
     script = (
         "import os, sys; from pathlib import Path; from engine.songs import SongStore\n"
         "store = SongStore(Path(sys.argv[1])); assert store.put_aside(sys.argv[2])\n"
         "print(len(list(Path(sys.argv[1]).glob('.trash-*/*'))), flush=True)\n"
         "sys.argv[3] == 'die' and os._exit(9)\n"
     )
+    command = [sys.executable, "-c", script, str(folder), song_id, ending]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert int(done.stdout) >= 1, done.stderr
+
+
+@pytest.mark.parametrize("ending", ["end", "die"])
+def test_what_a_process_deleted_is_brought_back_by_the_next(tmp_path: Path, ending: str) -> None:
     store = SongStore(tmp_path)
-    for song_id, ending in ((SONG, "end"), ("00000001", "die")):
-        store.save(song_id, planted_song(), "tiny")
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(tmp_path), song_id, ending], cwd=ROOT, capture_output=True, text=True
-        )
-        assert done.stdout == "1\n", done.stderr
-        assert len(left(tmp_path)) == (ending == "die")
-    SongStore(tmp_path)
-    assert left(tmp_path) == []
+    store.save(SONG, planted_song(attention=PlantedMaps()), "tiny", {"comparison": "c" * 16})
+    before = contents(tmp_path / SONG)
+    delete_elsewhere(tmp_path, SONG, ending)
+    again = SongStore(tmp_path)
+    assert SONG in again.trash and again.count() == 0 and again.ids() == set()
+    assert again.restore(SONG) and contents(tmp_path / SONG) == before and left(tmp_path) == [SONG]
+    delete_elsewhere(tmp_path, SONG, ending)
+    assert again.restore(SONG), "also by one that began before that process ended"
+    assert contents(tmp_path / SONG) == before and left(tmp_path) == [SONG]
+
+
+def bury(folder: Path, song_id: str, nanoseconds: int, seed: int = 0) -> dict[str, bytes]:
+    """A song as a dead process left it that deleted it at a time; what it holds."""
+    grave = folder / ".trash-dead" / f"{song_id}.{nanoseconds}"
+    SongStore(folder).save(song_id, planted_song(seed), "tiny")
+    grave.parent.mkdir(exist_ok=True)
+    (folder / song_id).rename(grave)
+    return contents(grave)
+
+
+def test_after_a_restart_songs_are_kept_for_what_is_left_of_their_time(tmp_path: Path) -> None:
+    now, clock = 1_800_000_000 * 10**9, Clock()
+    deleted = {
+        "0000000a": -11,
+        "0000000b": -9,
+        "0000000c": -5,
+        "0000000d": +3600,
+    }  # the last before a clock was set back
+    for song_id, seconds in deleted.items():
+        bury(tmp_path, song_id, now + seconds * 10**9)
+    trash = Trash(tmp_path, kept_for=10, clock=clock, wall=lambda: now)
+    assert [song_id in trash for song_id in deleted] == [False, True, True, True]
+    [place] = tmp_path.glob(".trash-*")
+    assert len(list(place.iterdir())) == 3, "what was due is swept at once"
+    clock.now += 2
+    assert [song_id in trash for song_id in deleted] == [False, False, True, True]
+    assert not trash.restore("0000000b") and trash.restore("0000000c")
+    clock.now += 7.5
+    assert trash.restore("0000000d"), "one deleted in the future counts as just deleted"
+    assert left(tmp_path) == ["0000000c", "0000000d"]
+
+
+def test_what_stands_in_an_abandoned_trash_and_is_no_deleted_song_goes_with_it(tmp_path: Path) -> None:
+    bury(tmp_path, SONG, time.time_ns() - 10**9, 1)
+    last = bury(tmp_path, SONG, time.time_ns(), 2)
+    dead = tmp_path / ".trash-dead"
+    (dead / f"{SONG}.0").mkdir()
+    (dead / f"gone-{SONG}.{time.time_ns()}").mkdir()  # half deleted
+    (dead / f"0000000e.{time.time_ns()}").symlink_to(tmp_path)
+    (dead / f"0000000f.{time.time_ns()}").touch()
+    store = SongStore(tmp_path)
+    assert not dead.exists() and len(list(tmp_path.glob(".trash-*/*"))) == 1
+    assert not store.restore("0000000e") and not store.restore("0000000f")
+    assert store.restore(SONG) and contents(tmp_path / SONG) == last, "as it was deleted last"
+
+
+def test_what_is_left_behind_stays_there_while_a_full_disk_takes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bury(tmp_path, SONG, time.time_ns())
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", full)
+        store = SongStore(tmp_path)
+        assert SONG not in store.trash and not store.restore(SONG)
+    assert store.restore(SONG) and left(tmp_path) == [SONG]
 
 
 def test_the_trash_of_a_living_process_stays(store: SongStore) -> None:
@@ -298,9 +366,8 @@ def test_a_process_killed_between_steps_leaves_a_song_whole_here_or_there(
     assert aside == ([] if there else [before])
     found = SongStore(tmp_path)
     assert [r["id"] for r in found.browse()] == [r["id"] for r in found] == [SONG] * there
-    assert found.count() == there and left(tmp_path) == [SONG] * there
-    if there:
-        assert contents(tmp_path / SONG) == before
+    assert found.count() == there and found.restore(SONG) != there
+    assert contents(tmp_path / SONG) == before and found.count() == 1 and left(tmp_path) == [SONG]
 
 
 def test_many_at_once_lose_nothing_and_double_nothing(store: SongStore) -> None:

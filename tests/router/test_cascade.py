@@ -38,14 +38,14 @@ def test_it_stops_at_the_first_good_one() -> None:
     assert found.stopped == "good enough" and found.best == found.takes[1]
     assert found.best == Take(WISHES[1], 0.2, "", "base.flac")
     assert [take.wer for take in found.takes] == [0.6, 0.2]
-    assert found.reason == "After 2 songs, base is good enough: a WER of 0.20, asked for 0.20."
+    assert found.reason == "After 2 songs, base is good enough: a WER of 20.0 %, asked for 20.0 %."
 
 
 def test_a_spent_budget_keeps_the_best_and_the_earlier_of_equals() -> None:
     found = run_cascade(WISHES, Stage(), judge_by(0.6, 0.4, 0.4, 0.0), budget=3)
     assert found.stopped == "budget" and found.best is found.takes[1]
     assert found.reason == (
-        "The budget of 3 songs is spent and none was at or below a WER of 0.20; base came closest at a WER of 0.40."
+        "The budget of 3 songs is spent and none was at or below a WER of 20.0 %; base came closest at a WER of 40.0 %."
     )
 
 
@@ -139,7 +139,7 @@ def test_a_judge_that_goes_ends_it_with_its_round(together: int) -> None:
         assert found.best is found.takes[0] and found.reason == "Nobody listens here, so lyrics is taken as it came."
     else:
         assert found.best is found.takes[1]
-        assert found.reason == "Nobody listens here any more; base came closest at a WER of 0.50."
+        assert found.reason == "Nobody listens here any more; base came closest at a WER of 50.0 %."
 
 
 def test_a_song_that_is_gone_is_never_the_best() -> None:
@@ -154,7 +154,7 @@ def test_what_is_sung_is_judged_when_no_more_may_be_begun() -> None:
     stage = Stage()
     found = run_cascade(WISHES, stage, judge_by(0.5, 0.6), budget=4, together=2, closing=lambda: bool(stage.rounds))
     assert [take.wer for take in found.takes] == [0.5, 0.6] and found.stopped == "cancelled"
-    assert found.reason == "Cancelled after 2 songs; lyrics came closest at a WER of 0.50."
+    assert found.reason == "Cancelled after 2 songs; lyrics came closest at a WER of 50.0 %."
     whole = run_cascade(WISHES, Stage(), judge_by(0.5), budget=1, closing=iter([False, True]).__next__)
     assert whole.stopped == "budget", "nothing was left to be begun"
 
@@ -176,7 +176,7 @@ def test_cancelled_in_the_midst_keeps_what_is_there() -> None:
     found = run_cascade(WISHES, Stage(), judge_by(0.5, 0.1), budget=4, together=2, cancelled=cancelling_after(2))
     assert found.stopped == "cancelled" and [take.wer for take in found.takes] == [0.5, None]
     assert found.takes[1].song == "base.flac" and found.best is found.takes[0]
-    assert found.reason == "Cancelled after 2 songs; lyrics came closest at a WER of 0.50."
+    assert found.reason == "Cancelled after 2 songs; lyrics came closest at a WER of 50.0 %."
 
 
 def test_every_take_is_told_as_it_comes() -> None:

@@ -76,7 +76,7 @@ def test_there_is_none(tmp_path: Path) -> None:
         (b"[" * 100_000, "is no router, or damaged"),
         (b"[1]", "is JSON, but no router"),
         (b"{}", "is JSON, but no router"),
-        (b'{"version": 1}', r"is damaged \(made: Field required\)"),
+        (b'{"version": 1}', r"is damaged \(made is missing: give it\)"),
         (b'{"version": 2}', f"is a router of version 2, this Choirmaster reads version {VERSION}: .*makes one"),
     ],
 )
@@ -96,13 +96,13 @@ def test_what_is_far_too_large_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "said"),
     [
-        ("more", 1, "more: Extra inputs"),
+        ("more", 1, "more is not a field of it"),
         ("default", "c=1", "the default 'c=1' is none of the compositions"),
         ("compositions", ["base", "base", "b=1"], "compositions: .*each once"),
         ("compositions", ["base", "A b", "b=1"], "is no adapter name"),
         ("confidence", 1.5, "confidence: "),
         ("mixing", 0, "mixing: "),
-        ("mixing", "warm", "mixing: "),
+        ("mixing", "warm", "mixing must be a number, not the text 'warm'|mixing must be a number, not 'warm'"),
         ("prompts", [], "there is no fitted prompt"),
         ("prompts.3.songs", 0, r"prompts\.3\.songs"),
         ("prompts.3.wer", [0.1], "wer has a row of 1 values, and 3 belong there"),

@@ -125,18 +125,18 @@ def test_a_term_of_weight_zero_is_no_term() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"rank": 0}, "--rank is 0: input should be greater than or equal to 1"),
-        ({"steps": 0}, "--steps is 0: "),
-        ({"sharpness_weight": math.nan}, "--sharpness-weight is nan: input should be a finite number"),
-        ({"sharpness_layers": ()}, r"--sharpness-layers is \(\): it names no layer; leave it out for all"),
-        ({"learning_rate": math.inf}, "--learning-rate is inf: "),
-        ({"dropout": 1.0}, "--dropout is 1.0: input should be less than 1"),
-        ({"rank": 0, "steps": 0}, "--rank is 0: .*; --steps is 0: "),
+        ({"rank": 0}, "--rank: 0 is too small: choose 1 to"),
+        ({"steps": 0}, "--steps: 0 is too small: choose 1 "),
+        ({"sharpness_weight": math.nan}, "--sharpness-weight must be a finite number, not nan"),
+        ({"sharpness_layers": ()}, "--sharpness-layers: it names no layer; leave it out for all"),
+        ({"learning_rate": math.inf}, "--learning-rate must be a finite number, not inf"),
+        ({"dropout": 1.0}, "--dropout: 1 is too large: choose 0 to less than 1"),
+        ({"rank": 0, "steps": 0}, "--rank: 0 is .*; --steps: 0 is "),
         (
             {"variant": "nolyrics-asr", "sharpness": "mutual-information"},
             "^--sharpness mutual-information looks at words",
         ),
-        ({"speed": 3}, "--speed is 3: "),
+        ({"speed": 3}, "--speed is not a field of a training: leave it out"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(fields: dict[str, Any], said: str) -> None:

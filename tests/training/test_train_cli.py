@@ -144,11 +144,11 @@ def test_lyrics_are_not_learnt_from_clips_without_words(tmp_path: Path, run: Run
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--rank", "0"], "--rank is 0: input should be greater than or equal to 1"),
-        (["--steps", "0"], "--steps is 0: input should be greater than or equal to 1"),
-        (["--sharpness-weight", "nan"], "--sharpness-weight is nan: input should be a finite number"),
+        (["--rank", "0"], "--rank: 0 is too small: choose 1 to"),
+        (["--steps", "0"], "--steps: 0 is too small: choose 1"),
+        (["--sharpness-weight", "nan"], "--sharpness-weight must be a finite number, not nan"),
         (["--sharpness-layers", "2,six"], "--sharpness-layers '2,six' names no layers: write their numbers, like 2,3"),
-        (["--sharpness-layers", ","], "--sharpness-layers is (): it names no layer"),
+        (["--sharpness-layers", ","], "--sharpness-layers: it names no layer"),
         (["--sharpness-layers", "2,6"], "--sharpness-layers names layer 6: the model has layers 0 to 5"),
         (["--name", "../mine"], "'../mine' is no adapter name"),
         (["--name", "base"], "an adapter cannot be called base"),

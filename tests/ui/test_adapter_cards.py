@@ -59,7 +59,7 @@ def test_a_card_tells_what_the_card_says() -> None:
     told = text(show_card(standing(), None))
     for part in (
         "mine", "Trained with the lyrics", "a voice", "172,032 in 48 layers", "359 KB", "studio 1,600 clips, 2.2 hours",
-        "2 January 2026", "tiny", "0000000000000000", "fits the loaded model",
+        "2026-01-02 00:00 UTC", "tiny", "0000000000000000", "fits the loaded model",
         "Nothing was measured of this adapter yet.",
     ):  # fmt: skip
         assert part in told
@@ -68,7 +68,7 @@ def test_a_card_tells_what_the_card_says() -> None:
 def test_what_was_measured_is_told_with_its_ends_and_in_full() -> None:
     html = show_card(standing(), measured())
     told = text(html)
-    assert "21 % of all words wrong" in told and "17–26 %, the song model alone 19 %" in told
+    assert "21.0 % of all words wrong" in told and "17.0–26.0 %, the song model alone 19.0 %" in told
     assert "+2 percentage points" in told and "−1 to +5" in told and "cannot be told from chance" in told
     assert "Better in 3 genres, worse in 26." in told and "heard by planted judge" in told
     best, worst = re.findall(r'<ul class="genre-bars">(.*?)</ul>', html)
@@ -77,7 +77,7 @@ def test_what_was_measured_is_told_with_its_ends_and_in_full() -> None:
     rows = re.findall(r"<tr><th scope=\"row\">(genre \d\d)", html)
     assert rows == [f"genre {g:02}" for g in range(30)]
     first = text(re.findall(r"<tr>.*?</tr>", html)[1])
-    assert first == "genre 00 0 % 0–0 % 0 % 0"
+    assert first == "genre 00 0.0 % 0.0–0.0 % 0.0 % 0"
     assert float(re.findall(r"--share:([\d.]+)", worst)[0]) == pytest.approx(29 / 40)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +26,9 @@ from tests.shelf import make_shelf
 from tests.ui.planted import FakeJudge, hold, make_songs
 from tests.ui.planted_tables import plant_prompts
 from tests.waiting import until
+from ui.errand_keeper import MOST_KEPT
 from ui.errands import CLOSED, Refused
-from ui.evaluation_records import RECORD
+from ui.evaluation_records import RECORDS
 from ui.evaluation_run import Evaluation, _reword
 from ui.evaluations import EvaluationRequest, Evaluations, EvaluationStanding
 from ui.songs import Songs
@@ -155,8 +157,8 @@ def test_one_that_was_killed_is_told_and_goes_on_where_it_was(planted: Planted) 
     planted.close()
     folder = evaluations.folder / begun.id
     # As a server leaves it that is killed while the second song is being heard and the third is written down.
-    record = json.loads((folder / RECORD).read_text())
-    (folder / RECORD).write_text(json.dumps(record | {"state": "running", "sung": 0, "heard": 0}))
+    record = json.loads((folder / RECORDS.name).read_text())
+    (folder / RECORDS.name).write_text(json.dumps(record | {"state": "running", "sung": 0, "heard": 0}))
     sung, heard = ((folder / name).read_text().splitlines(keepends=True) for name in (SUNG, HEARD))
     (folder / SUNG).write_text("".join(sung[:2]) + sung[2][:40])
     (folder / HEARD).write_text(heard[0])
@@ -310,3 +312,50 @@ def test_what_is_said_at_a_terminal_is_said_otherwise_here(tmp_path: Path, plant
         assert "--out" not in _reword(told)
     assert "wait until it is done, and make the same request again" in _reword(str(raised.value))
     assert "mend the permissions of the songs' folder" in _reword(denied)
+
+
+def plant_ended(folder: Path, number: int, state: Any = "done") -> str:
+    """An evaluation that an earlier run of the server ended, a minute after the one before it."""
+    name = f"{number:016x}"
+    created = datetime(2026, 1, 1, tzinfo=UTC)
+    told = EvaluationStanding(id=name, state=state, request=ASKED, created=created, total=4, sung=4, heard=4)
+    RECORDS.write(folder / name, told)
+    written = (created + timedelta(minutes=number)).timestamp()
+    os.utime(folder / name / RECORDS.name, (written, written))
+    return name
+
+
+def test_of_too_many_those_go_that_ended_first_but_none_that_runs_or_is_fitted_to(planted: Planted) -> None:
+    evaluations = planted.open()
+    names = [plant_ended(evaluations.folder, number) for number in range(MOST_KEPT + 4)]
+    (evaluations.folder / names[3] / "song").write_bytes(b"of its songs")
+    evaluations = planted.open()
+    assert len(evaluations.listed()) == MOST_KEPT + 4, "nothing goes only since a server starts"
+    evaluations.needed = lambda: {names[1]}
+    evaluations._known[names[2]].state = "running"
+    evaluations._settle(evaluations._known[names[0]])  # it was gone on with, and has just ended
+    gone = {names[3], names[4]}
+    assert {one.id for one in evaluations.listed()} == {*names} - gone
+    assert {path.name for path in evaluations.folder.iterdir()} == {*names} - gone
+    assert [one.id for one in planted.open().listed()], "and the rest is told again"
+    evaluations.needed = tuple
+    evaluations._settle(evaluations._known[names[5]])
+    assert {one.id for one in evaluations.listed()} == {*names} - gone - {names[1]}
+    assert sum(one.state == "done" for one in evaluations.listed()) == MOST_KEPT
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b"[]", b'{"id": 5}', b"[" * 100_000])
+def test_a_damaged_record_hides_no_other_and_the_same_request_goes_on_with_its_songs(
+    planted: Planted, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluations = planted.open()
+    begun = evaluations.start(ASKED)
+    finish(evaluations, begun.id)
+    other = plant_ended(evaluations.folder, 1)
+    planted.close()
+    (evaluations.folder / begun.id / RECORDS.name).write_bytes(damage)
+    again = planted.open()
+    assert [one.id for one in again.listed()] == [other] and again.standing(begun.id) is None
+    assert f"{RECORDS.name} cannot be read" in caplog.text
+    assert again.start(ASKED).id == begun.id
+    assert finish(again, begun.id).state == "done" and not again.songs.engine.statistics.outcomes["done"]

@@ -55,7 +55,7 @@ class Reader(HTMLParser):
 def test_an_entry_tells_what_there_is_and_leads_on() -> None:
     read = Reader(show_entry(standing(attention=True, karaoke={"lines": [{}]})))
     assert "slow folk" in read.text and "hello / old friend" in read.text and "9.0 s" in read.text
-    assert "lyrics=0.6" in read.text and "WER 50 %" in read.text and "damaged" not in read.text
+    assert "lyrics=0.6" in read.text and "WER 50.0 %" in read.text and "damaged" not in read.text
     assert [t["datetime"] for t in read.find("time")] == ["2026-03-01T12:00:00+00:00"]
     [audio] = read.find("audio")
     assert (audio["preload"], audio["src"], audio["aria-label"]) == ("none", f"/v1/songs/{SONG}/audio", "slow folk")
@@ -70,7 +70,8 @@ def test_an_entry_tells_what_there_is_and_leads_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wer", "level", "shown"), [(0, "good", "0"), (0.2, "good", "20"), (0.4, "fair", "40"), (1.5, "poor", "150")]
+    ("wer", "level", "shown"),
+    [(0, "good", "0.0"), (0.2, "good", "20.0"), (0.4, "fair", "40.0"), (1.5, "poor", "150.0")],
 )
 def test_word_errors_are_coloured_and_told_as_a_number(wer: float, level: str, shown: str) -> None:
     html = show_entry(standing({**VERDICT, "wer": wer}))

@@ -101,7 +101,7 @@ def test_the_tools_answer_in_json(address: str) -> None:
     ("tool", "given", "sentence"),
     [
         ("sing", {"composition": "ghost"}, "there is no adapter ghost"),
-        ("sing", {"steps": 0}, "steps is '0': input should be greater than or equal to 1"),
+        ("sing", {"steps": 0}, "steps: 0 is too few: choose 1 to 200"),
         ("sing", {"lyrics": "🎵🎶"}, "can be sung: write English words"),
         ("sing", {"seed": "seven"}, "'seven' is not valid"),
         ("compare", {}, "'compositions' is a required property"),

@@ -27,7 +27,7 @@ def test_every_mode_is_read() -> None:
     assert read_modes(("routed", "", "", "", "both", None)).mode == "routed"
     assert read_modes(("cascade", "", "", None, None, None)).options == CascadeOptions()
     asked = CascadeOptions(budget=5, stop_wer=0.1, retry="seeds")
-    assert read_modes(("cascade", "", " 5 ", "0.1", "seeds", None)).options == asked
+    assert read_modes(("cascade", "", " 5 ", "10 %", "seeds", None)).options == asked
 
 
 @pytest.mark.parametrize(
@@ -37,12 +37,12 @@ def test_every_mode_is_read() -> None:
         (("blend", "A", "", "", "both", None), "composition", "no adapter name"),
         (("single", "a", "", "", "both", "A"), "composition", "no adapter name"),
         (("single", "a", "", "", "both", None), "composition", "no adapter is chosen"),
-        (("cascade", "", "0", "", "both", None), "budget", "budget is '0'"),
-        (("cascade", "", "17", "", "both", None), "budget", "; give the songs to sing at most, 1 to 16"),
-        (("cascade", "", "many", "", "both", None), "budget", "budget is 'many'"),
-        (("cascade", "", "", "nan", "both", None), "stop_wer", "stop_wer is 'nan'"),
-        (("cascade", "", "", "1.5", "both", None), "stop_wer", "less than or equal to 1; give a word error rate"),
-        (("cascade", "", "", "", "never", None), "retry", "; give adapters, seeds or both"),
+        (("cascade", "", "0", "", "both", None), "budget", "0 is too few: choose 1 to 16 songs"),
+        (("cascade", "", "17", "", "both", None), "budget", "17 is too many: choose 1 to 16 songs"),
+        (("cascade", "", "many", "", "both", None), "budget", "must be a whole number, not 'many': choose 1 to 16"),
+        (("cascade", "", "", "nan", "both", None), "stop_wer", "must be a finite number, not nan: choose 0 to 100"),
+        (("cascade", "", "", "150", "both", None), "stop_wer", "150 is too large: choose 0 to 100"),
+        (("cascade", "", "", "", "never", None), "retry", "must be 'adapters', 'seeds' or 'both', not 'never'"),
         (("blend", "routed", "", "", "both", None), "composition", "routed is what the router chooses"),
     ],
 )
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_told(values: tuple[Any, ...], field: str, said: str) -
 
 def test_a_stored_song_fills_the_fields_again() -> None:
     take = TakeOf("f" * 16, 0, "base", 4, 0.1, "seeds")
-    assert show_modes({}, Choice(decide(), take)) == ["cascade", "", "4", "0.1", "seeds", None]
+    assert show_modes({}, Choice(decide(), take)) == ["cascade", "", "4", "10", "seeds", None]
     assert show_modes({}, Choice(decide()))[0] == "routed"
     for blend in ({"a": 0.5}, {"a": 1, "b": -0.5}):
         fields = show_modes({"composition": blend}, NOTHING)
@@ -81,7 +81,7 @@ def test_a_decision_shows_every_candidate_and_nothing_of_others_as_markup() -> N
     shown = show_decision(replace(decision, candidates=(*decision.candidates, gone), notes=(EVIL,)))
     assert "<img" not in shown and "<i>sings" not in shown and "<b>old" not in shown
     text = re.sub(r"\s+", " ", re.sub('<span class="sr">[^<]*</span>|<[^>]+>', "", shown))
-    assert "predicted WER 20 %" in text and "10–40 %" in text and "is gone" in text
+    assert "predicted WER 20.0 %" in text and "10.0–40.0 %" in text and "is gone" in text
     rows = re.findall(r"<tr class=.*?</tr>", shown)
     assert len(rows) == 4 and "chosen" in rows[0] and "default" in rows[1] and 'class="gone"' in rows[3]
     assert re.findall(r"left:([\d.]+)%;width:([\d.]+)%", rows[0]) == [("10.0", "30.0")]
@@ -103,8 +103,8 @@ def standing(**fields: Any) -> CascadeStanding:
 def test_takes_are_listed_with_their_words_and_players() -> None:
     shown = show_takes(standing(), "a" * 16)
     said = re.sub('<span class="sr">[^<]*</span>|<[^>]+>', "", shown)
-    assert "Take 3 of at most 4, enough at a WER of 20 %." in said and "20 %" in shown and "<img" not in shown
-    assert shown.count("<audio") == 1 and "WER 50 %" in shown and "judging" in shown
+    assert "Take 3 of at most 4, enough at a WER of 20.0 %." in said and "20.0 %" in shown and "<img" not in shown
+    assert shown.count("<audio") == 1 and "WER 50.0 %" in shown and "judging" in shown
     assert re.findall(r'data-song="(\w+)"( aria-current="true")?', shown) == [
         ("f" * 16, ""),  # all of it
         ("a" * 16, ' aria-current="true"'),

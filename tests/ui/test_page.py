@@ -92,7 +92,7 @@ def test_the_list_marks_the_open_song_and_escapes() -> None:
     assert "No songs yet" in show_recent([], None)
     judged = {"state": "judged", "wer": 0.25}
     shown = show_recent([standing(record=RECORD, judged=judged), standing(id="f" * 16, state="queued")], "f" * 16)
-    assert "WER 25 %" in shown and "queued" in shown and "4.2 s" in shown
+    assert "WER 25.0 %" in shown and "queued" in shown and "4.2 s" in shown
     assert re.findall(r'data-song="(\w+)" aria-current', shown) == ["f" * 16]
     assert "<img" not in shown
 
@@ -190,7 +190,7 @@ def test_a_take_of_a_cascade_that_goes_on_can_be_cancelled(songs: Songs, monkeyp
 
 def test_a_cascade_without_a_take_fills_the_form_too() -> None:
     view = View(None, cascade(state="cancelled"), whole=True)
-    assert show_modes({}, view.choice) == ["cascade", "", "4", "0.1", "seeds", None]
+    assert show_modes({}, view.choice) == ["cascade", "", "4", "10", "seeds", None]
     assert show_modes({}, View().choice)[0] == "base"
 
 

@@ -25,10 +25,11 @@ from router.router import Router
 from tests.router.planted_router import JUDGE, SECOND, Words, plant_table
 from tests.ui.planted import FakeRouter, make_songs, settle
 from tests.waiting import until
+from ui.errand_keeper import MOST_KEPT
 from ui.errands import CLOSED, Refused
-from ui.refit_records import RECORD, write_record
+from ui.refit_records import RECORDS
 from ui.refit_work import RefitWork, fit_elsewhere
-from ui.refits import MOST_KEPT, RefitError, RefitRequest, Refits, RefitStanding
+from ui.refits import RefitError, RefitRequest, Refits, RefitStanding
 from ui.sources import Sources
 
 LOUD = RouterPrompt(caption="a very loud loud song with fiddle", tags=("loud",), lyrics="words")
@@ -153,7 +154,7 @@ def test_one_that_was_under_way_when_the_server_ended_is_told_so(planted: Plante
     again = planted.open()
     told = again.standing(begun.id)
     assert told is not None and (told.state, told.error) == ("cancelled", CLOSED)
-    record = again.folder / begun.id / RECORD
+    record = again.folder / begun.id / RECORDS.name
     record.write_text(json.dumps(json.loads(record.read_text()) | {"state": "running", "error": None}))  # it was killed
     told = planted.open().standing(begun.id)
     assert told is not None and (told.state, told.error) == ("cancelled", CLOSED)
@@ -194,7 +195,7 @@ def plant_done(refits: Refits, number: int) -> str:
     name = f"{number:016x}"
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
     told = RefitStanding(id=name, state="done", request=RefitRequest(source="eval"), created=created)
-    write_record(refits.folder / name, told)
+    RECORDS.write(refits.folder / name, told)
     return name
 
 
@@ -240,6 +241,36 @@ def test_the_newest_that_ended_are_kept_and_the_one_in_use(random_model: SongMod
     assert {path.name for path in refits.folder.iterdir()} >= {names[0], *names[2:]}
     assert not (refits.folder / names[1]).exists()
     planted.close()
+
+
+def test_a_damaged_record_hides_no_other(
+    random_model: SongModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    planted = Planted(random_model, tmp_path)
+    folder = planted.open().folder
+    names = [plant_done(planted.open(), number) for number in range(5)]
+    for name, damage in zip(names, (b"{", b"\xff", b'{"id": "1"}'), strict=False):
+        (folder / name / RECORDS.name).write_bytes(damage)
+    moved = (folder / names[3] / RECORDS.name).read_bytes()  # what tells of another folder is believed neither
+    (folder / "f00d000000000000").mkdir()
+    (folder / "f00d000000000000" / RECORDS.name).write_bytes(moved)
+    (folder / "abad1dea00000000").symlink_to(folder / names[4])
+    refits = planted.open()
+    assert [one.id for one in refits.listed()] == [names[4], names[3]]
+    assert caplog.text.count(f"{RECORDS.name} cannot be read") == 3
+    assert refits.remove(names[0]) is None and (folder / names[0]).is_dir()
+    planted.close()
+
+
+def test_tables_that_something_is_fitted_to_are_told(planted: Planted) -> None:
+    planted.write(plant_table(genres=3, prompts=1))
+    refits = planted.open()
+    assert refits.tables() == set()
+    begun = refits.start(RefitRequest(source="eval"))
+    assert refits.tables() == {"eval"}
+    refits.cancel(begun.id)
+    finish(refits, begun.id)
+    assert refits.tables() == set()
 
 
 def test_a_router_written_just_before_the_cancellation_is_not_left(

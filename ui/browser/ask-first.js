@@ -1,19 +1,14 @@
 // A question in the page before something is done that cannot be undone; no dialog of the browser.
-const build = (tag, text, attributes = {}) => {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-};
+import { make } from "./elements.js";
 
 // Asks in `place`, which is hidden otherwise. `act` does it and gives back what went wrong, or "".
 export const askFirst = (place, asker, { text, more, yes, act }) => {
-  const question = build("p", text);
-  const details = build("p", "", { class: "faint", role: "status" });
-  const fault = build("p", "", { class: "fault", role: "alert", hidden: "" });
-  const confirm = build("button", yes, { type: "button", class: "button", "data-yes": "" });
-  const keep = build("button", "Keep it", { type: "button", class: "button", "data-no": "" });
-  const buttons = build("div", "", { class: "actions" });
+  const question = make("p", {}, text);
+  const details = make("p", { class: "faint", role: "status" });
+  const fault = make("p", { class: "fault", role: "alert", hidden: "" });
+  const confirm = make("button", { type: "button", class: "button", "data-yes": "" }, yes);
+  const keep = make("button", { type: "button", class: "button", "data-no": "" }, "Keep it");
+  const buttons = make("div", { class: "actions" });
   buttons.append(keep, confirm); // who only presses Enter keeps it; Tab leads on
   place.replaceChildren(question, details, fault, buttons);
   place.setAttribute("role", "group");

@@ -3,43 +3,22 @@
 import { oneSided, twoSided } from "./attention-colours.js";
 import { largest, mean, nameChoice, whyApart } from "./attention-data.js";
 import { drawBar, percent } from "./attention-draw.js";
+import { AttentionElement } from "./attention-element.js";
 import { addressOf, askSong, loadMaps, sentence } from "./attention-follow.js";
-import { Picture, lookOf, make, watchLook } from "./attention-picture.js";
-import { hintMark, listen, makeSwitches, settings } from "./attention-settings.js";
-import { Sound } from "./attention-sound.js";
+import { lookOf } from "./attention-picture.js";
+import { hintMark, makeSwitches, settings } from "./attention-settings.js";
 import { summarise } from "./attention-words.js";
+import { make } from "./elements.js";
 
 const LOOK_EVERY = 1500; // milliseconds between two looks at a song that is not done
 const signed = (value) => percent(value, true);
 
-class AttentionCompare extends HTMLElement {
+class AttentionCompare extends AttentionElement {
   static observedAttributes = ["data-songs"];
-
-  connectedCallback() {
-    this.ending = new AbortController();
-    const { signal } = this.ending;
-    this.sound = new Sound(() => this.dataset.audio, () => this.pictures.forEach((picture) => picture.follow()), signal);
-    this.panels = [];
-    this.#build();
-    listen(() => this.#draw(), signal);
-    watchLook(this, () => this.#draw(), signal);
-    this.#begin();
-    // Gradio takes away what it did not make, when it makes this element another song's
-    this.robbed = new MutationObserver(() => this.isConnected && !this.contains(this.body) && this.#begin());
-    this.robbed.observe(this, { childList: true });
-  }
-
-  disconnectedCallback() {
-    this.robbed.disconnect();
-    this.building.abort();
-    this.ending.abort();
-    this.loading?.abort();
-    cancelAnimationFrame(this.drawing);
-    this.pictures.forEach((picture) => picture.close());
-  }
+  panels = [];
 
   attributeChangedCallback(name, before, after) {
-    if (this.isConnected && this.body && before !== after) queueMicrotask(() => this.isConnected && this.#begin());
+    if (this.isConnected && this.body && before !== after) queueMicrotask(() => this.isConnected && this.begin());
   }
 
   // What is drawn of one song, [bins, rows].
@@ -55,16 +34,11 @@ class AttentionCompare extends HTMLElement {
 
   // Pixels of one song's map, or of the difference, without labels.
   pixels(at = -1) {
-    const picture = at < 0 ? this.between : this.panels[at].picture;
-    return picture.plot ? picture.canvas.getContext("2d").getImageData(picture.plot.left, picture.plot.top, picture.plot.width, picture.plot.height) : null;
+    return this.readPixels(at < 0 ? this.between : this.panels[at].picture);
   }
 
   get pictures() {
     return [...this.panels.map(({ picture }) => picture), ...(this.between ? [this.between] : [])];
-  }
-
-  #newPicture() {
-    return new Picture({ seek: (time) => this.sound.seek(time), now: () => this.sound.now() });
   }
 
   #select(changed) {
@@ -76,65 +50,52 @@ class AttentionCompare extends HTMLElement {
   #labelled(text, control, term) {
     const label = make("label");
     label.append(text, control);
-    const both = make("span", "am-switch");
+    const both = make("span", { class: "am-switch" });
     both.append(label, ...(term ? [hintMark(term)] : []));
     return both;
   }
 
   #bar(term) {
-    const bar = make("div", "am-colours");
-    bar.append(make("canvas", "am-bar", { role: "img" }), hintMark(term));
+    const bar = make("div", { class: "am-colours" });
+    bar.append(make("canvas", { class: "am-bar", role: "img" }), hintMark(term));
     return bar;
   }
 
-  #build() {
-    this.building?.abort();
-    this.building = new AbortController();
-    const { signal } = this.building;
+  build(signal) {
     this.between?.close();
     const title = make("h3");
     title.append("Attention side by side", hintMark("attention"));
-    this.said = make("p", "am-said", { role: "status" });
-    this.body = make("div", "am-body");
-    this.choices = this.#select(() => this.#draw());
-    this.slider = make("input", "", { type: "range", min: "0", value: "0" });
-    this.slider.addEventListener("input", () => {
-      this.wanted = this.allSteps[Number(this.slider.value)];
-      this.#draw();
+    this.said = make("p", { class: "am-said", role: "status" });
+    this.body = make("div", { class: "am-body" });
+    this.choices = this.#select(() => this.draw());
+    this.buildSteps((place) => {
+      this.wanted = this.allSteps[place];
+      this.draw();
     });
-    this.stepped = make("output");
-    this.steps = make("div", "am-steps");
-    const stepping = make("label");
-    stepping.append("Step ", this.slider, this.stepped);
-    this.steps.append(stepping, hintMark("step"));
     this.bar = this.#bar("colours");
-    this.grid = make("div", "am-panels");
-    this.pair = [this.#select(() => this.#draw()), this.#select(() => this.#draw())];
-    this.between = this.#newPicture();
+    this.grid = make("div", { class: "am-panels" });
+    this.pair = [this.#select(() => this.draw()), this.#select(() => this.draw())];
+    this.between = this.newPicture();
     this.betweenBar = this.#bar("difference");
-    this.betweenSaid = make("p", "am-left");
-    this.apartPart = make("section", "am-apart", { "aria-label": "Difference of two songs" });
-    const apartTitle = Object.assign(make("h4"), { textContent: "Difference" });
-    const pairing = make("div", "am-pair");
+    this.betweenSaid = make("p", { class: "am-left" });
+    this.apartPart = make("section", { class: "am-apart", "aria-label": "Difference of two songs" });
+    const apartTitle = make("h4", {}, "Difference");
+    const pairing = make("div", { class: "am-pair" });
     pairing.append(this.#labelled("First ", this.pair[0]), this.#labelled("minus ", this.pair[1], "difference"));
     this.apartPart.append(apartTitle, pairing, this.betweenSaid, this.between.element, this.betweenBar);
     this.body.append(makeSwitches(signal, ["shared"]), this.#labelled("Shown ", this.choices, "heads"), this.steps, this.grid, this.bar, this.apartPart);
     this.replaceChildren(title, this.said, this.body);
   }
 
-  #begin() {
-    if (!this.contains(this.body)) this.#build();
-    this.loading?.abort();
-    this.loading = new AbortController();
-    const { signal } = this.loading;
+  fill(signal) {
     this.panels.forEach(({ picture }) => picture.close());
     this.wanted = null;
     this.panels = this.#songs().map((song, at) => {
       const title = song.title || `Song ${at + 1}`;
-      const panel = { song, title, maps: null, picture: this.#newPicture(), element: make("section", "am-panel", { "aria-label": title }) };
-      panel.name = Object.assign(make("h4"), { textContent: title });
-      panel.said = make("p", "am-said", { role: "status" });
-      panel.left = make("p", "am-left");
+      const panel = { song, title, maps: null, picture: this.newPicture(), element: make("section", { class: "am-panel", "aria-label": title }) };
+      panel.name = make("h4", {}, title);
+      panel.said = make("p", { class: "am-said", role: "status" });
+      panel.left = make("p", { class: "am-left" });
       panel.said.textContent = "Fetching the attention maps …";
       panel.element.append(panel.name, panel.said, panel.left, panel.picture.element);
       this.#load(panel, signal);
@@ -145,7 +106,7 @@ class AttentionCompare extends HTMLElement {
       select.replaceChildren(...this.panels.map(({ title }, at) => new Option(title, String(at))));
       select.value = String(Math.min(place, this.panels.length - 1));
     }
-    this.#draw();
+    this.draw();
   }
 
   #songs() {
@@ -165,7 +126,7 @@ class AttentionCompare extends HTMLElement {
       if (signal.aborted) return;
       panel.said.textContent = sentence(error.message);
     }
-    if (!signal.aborted) this.#draw();
+    if (!signal.aborted) this.draw();
   }
 
   async #fetch(panel, signal) {
@@ -183,12 +144,7 @@ class AttentionCompare extends HTMLElement {
     return loadMaps(addressOf(panel.song), signal);
   }
 
-  #draw() {
-    cancelAnimationFrame(this.drawing);
-    this.drawing = requestAnimationFrame(() => this.#paint());
-  }
-
-  #paint() {
+  paint() {
     const there = this.panels.filter(({ maps }) => maps);
     for (const part of [this.bar, this.apartPart, this.steps, this.choices.closest(".am-switch")]) part.hidden = there.length === 0;
     if (!there.length) return;
@@ -223,7 +179,7 @@ class AttentionCompare extends HTMLElement {
     const left = mean(panel.reduced.discarded);
     const name = nameChoice(maps, choice);
     const label = `${panel.title}. ${summarise({ name, step: panel.step, total: maps.total, rows, left, renormalise, reduced: panel.reduced, edges: maps.edges })}`;
-    panel.left.replaceChildren("Left out: ", Object.assign(make("b"), { textContent: percent(left) }), hintMark("discarded"), panel.step === this.wanted ? "" : ` · step ${panel.step}`);
+    panel.left.replaceChildren("Left out: ", make("b", {}, percent(left)), hintMark("discarded"), panel.step === this.wanted ? "" : ` · step ${panel.step}`);
     picture.show({ ...panel.reduced, rows, edges: maps.edges, colours, label, write: percent });
   }
 
@@ -274,10 +230,7 @@ class AttentionCompare extends HTMLElement {
     this.allSteps = [...new Set(there.flatMap((panel) => panel.maps.steps))].sort((one, other) => one - other);
     if (!this.allSteps.includes(this.wanted)) this.wanted = this.allSteps.at(-1);
     this.steps.hidden = this.allSteps.length < 2;
-    this.slider.max = String(this.allSteps.length - 1);
-    this.slider.value = String(this.allSteps.indexOf(this.wanted));
-    this.stepped.textContent = `${this.wanted} of ${Math.max(...there.map((panel) => panel.maps.total))}`;
-    this.slider.setAttribute("aria-valuetext", `step ${this.stepped.textContent}`);
+    this.showStep(this.wanted, this.allSteps, Math.max(...there.map((panel) => panel.maps.total)));
   }
 }
 

@@ -1,6 +1,6 @@
 // A small picture of every head, as a button that shows it large.
 import { paint } from "./attention-draw.js";
-import { make } from "./attention-picture.js";
+import { make } from "./elements.js";
 
 const AT_ONCE = 16; // small pictures drawn before the page gets its turn
 const [ACROSS, DOWN] = [96, 56]; // pixels of a small picture
@@ -11,10 +11,10 @@ export class Heads {
   // `pick(choice)`: called with "layer,head".
   constructor(pick) {
     Object.assign(this, { pick, maps: null, names: "", drawing: 0, wanted: null });
-    this.element = make("details", "am-heads");
+    this.element = make("details", { class: "am-heads" });
     this.summary = make("summary");
-    this.grid = make("div", "am-grid", { role: "group", "aria-label": "Heads" });
-    this.note = make("p", "faint");
+    this.grid = make("div", { class: "am-grid", role: "group", "aria-label": "Heads" });
+    this.note = make("p", { class: "faint" });
     this.element.append(this.summary, this.grid, this.note);
     this.element.addEventListener("toggle", () => this.element.open && this.wanted && this.show(this.wanted));
   }
@@ -38,14 +38,14 @@ export class Heads {
     this.names = names.join(" ");
     const aligned = new Set(maps.aligned);
     this.buttons = maps.heads.map(([layer, head], at) => {
-      const button = make("button", "am-head", { type: "button", "aria-pressed": "false" });
-      const canvas = make("canvas", "", { "aria-hidden": "true", width: ACROSS, height: DOWN });
+      const button = make("button", { class: "am-head", type: "button", "aria-pressed": "false" });
+      const canvas = make("canvas", { "aria-hidden": "true", width: ACROSS, height: DOWN });
       const name = make("span");
       name.textContent = `layer\u00a0${layer} head\u00a0${head}`;
       button.append(canvas, name);
       if (aligned.has(at)) {
         button.classList.add("aligned");
-        const said = make("span", "sr");
+        const said = make("span", { class: "sr" });
         said.textContent = ", follows the words";
         name.append(said);
       }
@@ -60,7 +60,7 @@ export class Heads {
     this.element.open = maps.heads.length <= MANY;
     const all = maps.aligned.length < maps.heads.length;
     this.summary.textContent = all ? `All ${maps.heads.length} heads that were watched` : `The ${maps.heads.length} heads that follow the words`;
-    this.note.textContent = all
+    this.note.textContent = all || maps.limit
       ? "Press a head to see it large, again to go back. Framed: heads that follow the words."
       : "Press a head to see it large, again to go back. Only these were watched: to see the others, choose “All heads” in the form, below “Tempo, melody, guidance, attention”, and sing again.";
   }

@@ -1,6 +1,7 @@
 // One map in the page: words beside it, seconds and what is left out below it, a playhead over it, and what is under the
 // pointer or the keyboard's cursor in words. Knows neither where maps come from nor who plays the sound.
 import { drawFooting, paint, percent, prepare } from "./attention-draw.js";
+import { make } from "./elements.js";
 
 const MOST_LETTERS = 14;
 const LABEL_EVERY = 13; // pixels between two labels
@@ -8,25 +9,18 @@ const [IDEAL, LEAST_ROW, MOST_ROW] = [460, 7, 20]; // pixels: a map's height whe
 const MOST_PIXELS = 4000; // of a map's height, however many words there are
 const TOLD_EVERY = 200; // milliseconds
 
-export const make = (name, className = "", attributes = {}) => {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-};
-
 export class Picture {
   // `seek(seconds)`: called where somebody presses the map; `now()`: the second that is playing, or null.
   constructor({ seek = () => {}, now = () => null } = {}) {
     Object.assign(this, { seek, now, drawn: null, width: 0, cell: null });
-    this.element = make("div", "am-picture");
-    this.scroll = make("div", "am-scroll");
-    this.plane = make("div", "am-plane");
-    this.canvas = make("canvas", "am-map", { role: "img", tabindex: "0" });
-    this.playhead = make("i", "am-playhead", { "aria-hidden": "true" });
-    this.mark = make("i", "am-cell", { "aria-hidden": "true" });
-    this.footing = make("canvas", "am-footing", { "aria-hidden": "true" });
-    this.told = make("p", "am-told faint", { role: "status", "aria-live": "polite" });
+    this.element = make("div", { class: "am-picture" });
+    this.scroll = make("div", { class: "am-scroll" });
+    this.plane = make("div", { class: "am-plane" });
+    this.canvas = make("canvas", { class: "am-map", role: "img", tabindex: "0" });
+    this.playhead = make("i", { class: "am-playhead", "aria-hidden": "true" });
+    this.mark = make("i", { class: "am-cell", "aria-hidden": "true" });
+    this.footing = make("canvas", { class: "am-footing", "aria-hidden": "true" });
+    this.told = make("p", { class: "am-told faint", role: "status", "aria-live": "polite" });
     this.playhead.hidden = this.mark.hidden = true;
     this.plane.append(this.canvas, this.playhead, this.mark);
     this.scroll.append(this.plane);

@@ -1,5 +1,5 @@
 // How maps are shown: a few switches, one choice for all maps of the page, kept for the next song.
-import { make } from "./attention-picture.js";
+import { make } from "./elements.js";
 
 const KEPT_AS = "choirmaster-attention";
 const CHANGED = new EventTarget();
@@ -19,7 +19,7 @@ export const HINTS = {
 
 // The mark that explains a thing; `hints.js` shows its sentence.
 export const hintMark = (term) => {
-  const mark = make("span", "hint", { tabindex: "0", role: "note", "aria-label": HINTS[term], "data-hint": HINTS[term] });
+  const mark = make("span", { class: "hint", tabindex: "0", role: "note", "aria-label": HINTS[term], "data-hint": HINTS[term] });
   mark.textContent = "?";
   return mark;
 };
@@ -63,15 +63,15 @@ export const listen = (heard, signal) => CHANGED.addEventListener("change", hear
 
 // The switches; those named in `without` are left out.
 export const makeSwitches = (signal, without = []) => {
-  const group = make("div", "am-switches", { role: "group", "aria-label": "How attention is shown" });
+  const group = make("div", { class: "am-switches", role: "group", "aria-label": "How attention is shown" });
   for (const [name, text] of SWITCHES.filter(([name]) => !without.includes(name))) {
     const label = make("label");
-    const box = make("input", "", { type: "checkbox", name });
+    const box = make("input", { type: "checkbox", name });
     box.checked = current[name];
     box.addEventListener("change", () => change(name, box.checked));
     listen(() => (box.checked = current[name]), signal);
     label.append(box, text);
-    const both = make("span", "am-switch");
+    const both = make("span", { class: "am-switch" });
     both.append(label, hintMark(name));
     group.append(both);
   }

@@ -1,6 +1,6 @@
 // A map in words, for whoever does not see it.
 import { percent } from "./attention-draw.js";
-import { make } from "./attention-picture.js";
+import { make } from "./elements.js";
 
 // For every row the moment of its strongest attention, and how strong that is.
 export const strongest = ({ values, bins, rows }, edges) =>
@@ -24,11 +24,11 @@ export const summarise = ({ name, step, total, rows, left, reduced, edges, renor
 export const fillTable = (place, reduced, rows, edges) => {
   const table = make("table");
   const head = table.createTHead().insertRow();
-  for (const text of ["Word", "Most at", "Attention there"]) head.append(Object.assign(make("th", "", { scope: "col" }), { textContent: text }));
+  for (const text of ["Word", "Most at", "Attention there"]) head.append(make("th", { scope: "col" }, text));
   const body = table.createTBody();
   strongest(reduced, edges).forEach(({ time, value }, at) => {
     const row = body.insertRow();
-    row.append(Object.assign(make("th", "", { scope: "row" }), { textContent: rows[at].text }));
+    row.append(make("th", { scope: "row" }, rows[at].text));
     row.insertCell().textContent = `${time.toFixed(2)} s`;
     row.insertCell().textContent = percent(value);
   });

@@ -4,45 +4,32 @@ import "./attention-compare.js";
 import { oneSided } from "./attention-colours.js";
 import { largest, mean, nameChoice } from "./attention-data.js";
 import { drawBar, percent } from "./attention-draw.js";
+import { AttentionElement } from "./attention-element.js";
 import { addressOf, askAligned, askSong, follow, keptMaps, loadMaps, sentence } from "./attention-follow.js";
 import { Heads } from "./attention-heads.js";
-import { Picture, lookOf, make, watchLook } from "./attention-picture.js";
-import { hintMark, listen, makeSwitches, settings } from "./attention-settings.js";
-import { Sound } from "./attention-sound.js";
+import { lookOf } from "./attention-picture.js";
+import { hintMark, makeSwitches, settings } from "./attention-settings.js";
 import { fillTable, summarise } from "./attention-words.js";
+import { make } from "./elements.js";
 
-class AttentionMap extends HTMLElement {
+class AttentionMap extends AttentionElement {
   static observedAttributes = ["data-song", "data-src", "data-live"];
-
-  connectedCallback() {
-    this.ending = new AbortController();
-    const { signal } = this.ending;
-    Object.assign(this, { maps: null, choice: "aligned", step: 0, following: true, over: false, reduced: null });
-    this.sound = new Sound(() => this.dataset.audio, () => this.picture.follow(), signal);
-    this.#build();
-    listen(() => this.#draw(), signal);
-    watchLook(this, () => this.#draw(), signal);
-    this.#begin();
-    // Gradio takes away what it did not make, when it makes this element another song's
-    this.robbed = new MutationObserver(() => this.isConnected && !this.contains(this.body) && this.#begin());
-    this.robbed.observe(this, { childList: true });
-  }
+  choice = "aligned";
 
   disconnectedCallback() {
-    this.robbed.disconnect();
-    this.building.abort();
-    this.ending.abort();
-    this.loading?.abort();
-    cancelAnimationFrame(this.drawing);
-    this.picture.close();
+    super.disconnectedCallback();
     this.heads.close();
+  }
+
+  get pictures() {
+    return this.picture ? [this.picture] : [];
   }
 
   attributeChangedCallback(name, before, after) {
     if (!this.isConnected || !this.picture || before === after) return;
     // A song that is followed to its end needs not be told that it is done.
     if (name === "data-live" && after !== "1" && (this.maps || !this.over) && this.dataset.song === this.begunFor) return;
-    queueMicrotask(() => this.isConnected && this.#begin());
+    queueMicrotask(() => this.isConnected && this.begin());
   }
 
   // What is drawn: [bins, rows] of the large map, what it leaves out, and the words of its rows.
@@ -52,57 +39,43 @@ class AttentionMap extends HTMLElement {
     return { data: values, shape: [bins, rows], discarded, words: this.rows.map((row) => row.text), step: this.step };
   }
 
-  // The pixels of the large map without its labels: { data, width, height }.
+  // The pixels of the large map without its labels.
   pixels() {
-    const { plot, canvas } = this.picture;
-    return plot ? canvas.getContext("2d").getImageData(plot.left, plot.top, plot.width, plot.height) : null;
+    return this.readPixels(this.picture);
   }
 
-  #build() {
-    this.building?.abort();
-    this.building = new AbortController();
-    const { signal } = this.building;
+  build(signal) {
     this.picture?.close();
     this.heads?.close();
-    this.picture = new Picture({ seek: (time) => this.sound.seek(time), now: () => this.sound.now() });
+    this.picture = this.newPicture();
     this.heads = new Heads((choice) => this.#choose(this.choice === choice ? "aligned" : choice));
     const title = make("h3");
     this.which = make("small");
     title.append("Attention", hintMark("attention"), this.which);
-    this.said = make("p", "am-said", { role: "status" });
-    this.left = make("p", "am-left");
+    this.said = make("p", { class: "am-said", role: "status" });
+    this.left = make("p", { class: "am-left" });
     this.choices = make("select");
     this.choices.addEventListener("change", () => this.#choose(this.choices.value));
-    const chosen = make("label", "am-choice");
+    const chosen = make("label", { class: "am-choice" });
     chosen.append("Shown ", this.choices);
-    const choosing = make("span", "am-switch");
+    const choosing = make("span", { class: "am-switch" });
     choosing.append(chosen, hintMark("heads"));
-    this.slider = make("input", "", { type: "range", min: "0", value: "0" });
-    this.slider.addEventListener("input", () => this.#goTo(this.maps.steps[Number(this.slider.value)]));
-    this.stepped = make("output");
-    this.steps = make("div", "am-steps");
-    const stepping = make("label");
-    stepping.append("Step ", this.slider, this.stepped);
-    this.steps.append(stepping, hintMark("step"));
-    this.bar = make("canvas", "am-bar", { role: "img" });
-    const bar = make("div", "am-colours");
+    this.buildSteps((place) => this.#goTo(this.maps.steps[place]));
+    this.bar = make("canvas", { class: "am-bar", role: "img" });
+    const bar = make("div", { class: "am-colours" });
     bar.append(this.bar, hintMark("colours"));
-    this.table = make("details", "am-words");
-    this.table.append(Object.assign(make("summary"), { textContent: "When each word was looked at most" }), make("div"));
+    this.table = make("details", { class: "am-words" });
+    this.table.append(make("summary", {}, "When each word was looked at most"), make("div"));
     this.table.addEventListener("toggle", () => this.#fillTable());
-    this.body = make("div", "am-body");
+    this.body = make("div", { class: "am-body" });
     this.body.append(makeSwitches(signal), choosing, this.left, this.picture.element, bar, this.steps, this.heads.element, this.table);
     this.body.hidden = true;
     this.replaceChildren(title, this.said, this.body);
   }
 
-  async #begin() {
-    if (!this.contains(this.body)) this.#build();
-    this.loading?.abort();
-    this.loading = new AbortController();
-    const { signal } = this.loading;
+  async fill(signal) {
     const { song, src, live } = this.dataset;
-    Object.assign(this, { maps: null, step: 0, over: false, following: true, begunFor: song });
+    Object.assign(this, { maps: null, reduced: null, step: 0, over: false, following: true, begunFor: song });
     this.body.hidden = true;
     this.which.textContent = "";
     if (!song && !src) return this.#say("");
@@ -133,7 +106,7 @@ class AttentionMap extends HTMLElement {
     Object.assign(this, { maps, over: true });
     this.step = maps.frames.has(step) && !this.following ? step : maps.steps.at(-1);
     if (maps.steps.length === 1) this.#say(`Only the map of step ${this.step} was kept, the last one.`);
-    this.#draw();
+    this.draw();
   }
 
   async #follow(song, signal) {
@@ -155,9 +128,9 @@ class AttentionMap extends HTMLElement {
       stepped: (step, steps, hasMap) => {
         this.which.textContent = `step ${step} of ${steps}`;
         if (!hasMap || !this.maps.words.length) return;
-        if (keeps !== "last") this.#say("");
+        if (keeps !== "last") this.#say(this.maps.limit ? `${sentence(this.maps.limit)} All that is kept is there once it is sung.` : "");
         if (this.following) this.step = step;
-        this.#draw();
+        this.draw();
       },
       decoding: () => this.#say("All steps are done; the sound is being made …"),
       ended: (kind, error) => this.#end(kind, error, signal),
@@ -172,7 +145,7 @@ class AttentionMap extends HTMLElement {
     if (kind === "cancelled") this.#say(`The song was cancelled.${seen}`);
     else if (kind === "failed") this.#say(`The song failed. ${error ? sentence(error) : ""}${seen}`, true);
     else this.#say(`The server knows this song no more.${seen}`, true);
-    this.#draw();
+    this.draw();
     return undefined;
   }
 
@@ -183,21 +156,17 @@ class AttentionMap extends HTMLElement {
 
   #choose(choice) {
     this.choice = choice;
-    this.#draw();
+    this.draw();
   }
 
   #goTo(step) {
     this.step = step;
     this.following = step === this.maps.steps.at(-1);
-    this.#draw();
+    this.draw();
   }
 
-  #draw() {
-    cancelAnimationFrame(this.drawing);
-    this.drawing = requestAnimationFrame(() => this.maps?.frames.size && this.maps.words.length && this.#paint());
-  }
-
-  #paint() {
+  paint() {
+    if (!this.maps?.frames.size || !this.maps.words.length) return;
     const { maps, choice } = this;
     if (!maps.frames.has(this.step)) this.step = maps.steps.at(-1);
     this.body.hidden = false;
@@ -215,7 +184,7 @@ class AttentionMap extends HTMLElement {
     const label = summarise({ name, step: this.step, total: maps.total, rows, left, renormalise, reduced, edges: maps.edges });
     this.picture.show({ ...reduced, rows, edges: maps.edges, colours, label, write: percent });
     const told = hidden.length ? `, and the sink ${hidden.map((text) => `“${text}”`).join(", ")}` : "";
-    const number = Object.assign(make("b"), { textContent: percent(left) });
+    const number = make("b", {}, percent(left));
     this.left.replaceChildren("Left out: ", number, " of all attention", hintMark("discarded"), told);
     this.#offer();
     const width = Math.min(420, this.picture.width - 30);
@@ -235,10 +204,7 @@ class AttentionMap extends HTMLElement {
     this.choices.value = names.includes(this.choice) ? this.choice : names[0];
     const { steps } = maps;
     this.steps.hidden = !this.over || steps.length < 2;
-    this.slider.max = String(steps.length - 1);
-    this.slider.value = String(steps.indexOf(this.step));
-    this.stepped.textContent = `${this.step} of ${maps.total}`;
-    this.slider.setAttribute("aria-valuetext", `step ${this.step} of ${maps.total}`);
+    this.showStep(this.step, steps, maps.total);
   }
 
   #fillTable() {

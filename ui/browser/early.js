@@ -33,6 +33,10 @@ window.choirmaster = {
     }
     window.history.replaceState(null, "", address);
   },
+  // A seed for a form whose own is still empty. Proposed here, since the server's answer could come after somebody's typing.
+  proposeSeed(seed) {
+    return seed || String(crypto.getRandomValues(new Uint32Array(1))[0] >>> 1);
+  },
   // Within a component of Gradio: a press on `<a data-song>` is a click of the component, and no new page.
   openLinks(element, trigger) {
     element.addEventListener("click", (event) => {

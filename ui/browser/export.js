@@ -2,6 +2,7 @@
 // the composition is what counts; sliders and numbers write it, and follow it.
 import "./exports.js";
 import { format, parse } from "./composition.js";
+import { make } from "./elements.js";
 import { clearFaults, showFaults } from "./fault-fields.js";
 import { ask, sizeText } from "./requests.js";
 
@@ -13,13 +14,6 @@ const SLIDER = { min: -1, max: 2, step: 0.05 };
 const MATTERS = {
   density: (form) => form.merge.value !== "concat",
   seed: (form) => form.merge.value === "dare-ties",
-};
-
-const build = (tag, attributes = {}, text = "") => {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
 };
 
 class AdapterExport extends HTMLElement {
@@ -79,10 +73,10 @@ class AdapterExport extends HTMLElement {
   offer() {
     const weights = parse(this.text.value) || new Map();
     const free = this.named.filter((name) => !weights.has(name));
-    this.adding.replaceChildren(...free.map((name) => build("option", { value: name }, name)));
+    this.adding.replaceChildren(...free.map((name) => make("option", { value: name }, name)));
     const shut = free.length === 0;
     this.adding.disabled = this.querySelector("[data-add]").disabled = shut;
-    if (shut) this.adding.append(build("option", { value: "" }, this.named.length ? "all are in the blend" : "the shelf is empty"));
+    if (shut) this.adding.append(make("option", { value: "" }, this.named.length ? "all are in the blend" : "the shelf is empty"));
   }
 
   // Somebody wants this adapter in the blend.
@@ -122,13 +116,13 @@ class AdapterExport extends HTMLElement {
     const known = [...this.rows.children].find((row) => row.dataset.name === name);
     if (known) return known;
     const most = this.dataset.most;
-    const row = build("div", { class: "blend-row", "data-name": name });
+    const row = make("div", { class: "blend-row", "data-name": name });
     const number = { type: "number", min: -most, max: most, step: "any", "data-weigh": name, "aria-label": `Weight of ${name}` };
     row.append(
-      build("span", { class: "blend-name" }, name),
-      build("input", { type: "range", ...SLIDER, "data-weigh": name, "aria-label": `Weight of ${name}, slider` }),
-      build("input", number),
-      build("button", { type: "button", class: "button", "data-out": name, "aria-label": `Leave out ${name}` }, "×"),
+      make("span", { class: "blend-name" }, name),
+      make("input", { type: "range", ...SLIDER, "data-weigh": name, "aria-label": `Weight of ${name}, slider` }),
+      make("input", number),
+      make("button", { type: "button", class: "button", "data-out": name, "aria-label": `Leave out ${name}` }, "×"),
     );
     this.rows.append(row);
     return row;
@@ -199,8 +193,8 @@ class AdapterExport extends HTMLElement {
   }
 
   saySize({ size, files, rank }) {
-    const about = build("span", { class: "hinted", tabindex: "0", "data-hint": this.dataset.sizeHint }, `about ${sizeText(size)}`);
-    about.append(build("span", { class: "sr" }, ` (${this.dataset.sizeHint})`));
+    const about = make("span", { class: "hinted", tabindex: "0", "data-hint": this.dataset.sizeHint }, `about ${sizeText(size)}`);
+    about.append(make("span", { class: "sr" }, ` (${this.dataset.sizeHint})`));
     const parts = [files > 1 ? `${files} files of weights` : "", rank === null ? "" : `rank ${rank}`].filter(Boolean);
     this.estimate.replaceChildren("The download will have ", about, parts.length ? `, ${parts.join(", ")}.` : ".");
   }

@@ -1,6 +1,7 @@
 // `<export-list>`: exports that wait, run, are done or have failed; followed while any is going.
 import { askFirst } from "./ask-first.js";
 import { format } from "./composition.js";
+import { make } from "./elements.js";
 import { ageText, ask, sizeText } from "./requests.js";
 
 // Milliseconds between two looks while an export goes on, and while the server does not answer.
@@ -8,19 +9,12 @@ const SOON = 400;
 const LATER = 3000;
 const GOING = ["queued", "running"];
 
-const build = (tag, attributes = {}, text = "") => {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = text;
-  return made;
-};
-
 const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 class ExportList extends HTMLElement {
   connectedCallback() {
-    this.said = build("p", { class: "faint", role: "status" });
-    this.list = build("ul", { class: "exports", "aria-label": "Exports" });
+    this.said = make("p", { class: "faint", role: "status" });
+    this.list = make("ul", { class: "exports", "aria-label": "Exports" });
     this.append(this.said, this.list);
     this.states = new Map();
     this.asked = () => this.look();
@@ -57,7 +51,7 @@ class ExportList extends HTMLElement {
     found.forEach((one, place) => {
       let row = [...this.list.children].find((known) => known.dataset.id === one.id);
       if (!row) {
-        row = build("li", { "data-id": one.id });
+        row = make("li", { "data-id": one.id });
         this.list.insertBefore(row, this.list.children[place] || null);
       }
       if (row.dataset.state !== one.state) this.fill(row, one);
@@ -73,40 +67,40 @@ class ExportList extends HTMLElement {
     const name = format(new Map(Object.entries(request.composition))) || "base";
     const kind = document.querySelector(`adapter-export input[name=format][value="${CSS.escape(request.format)}"] + span b`);
     const options = [request.rank ? `rank ${request.rank}` : "", request.dtype || "", request.merge === "concat" ? "" : request.merge];
-    const head = build("p", { class: "export-head" });
-    const facts = build("span", { class: "faint" }, options.filter(Boolean).map((said) => `${said} · `).join(""));
-    facts.append(build("time", { datetime: one.created }));
-    head.append(build("b", {}, name), build("span", { class: "chip" }, kind ? kind.textContent : request.format), facts);
-    const buttons = build("div", { class: "actions" });
+    const head = make("p", { class: "export-head" });
+    const facts = make("span", { class: "faint" }, options.filter(Boolean).map((said) => `${said} · `).join(""));
+    facts.append(make("time", { datetime: one.created }));
+    head.append(make("b", {}, name), make("span", { class: "chip" }, kind ? kind.textContent : request.format), facts);
+    const buttons = make("div", { class: "actions" });
     const parts = [head];
     const title = `${name} as ${request.format}`;
     if (GOING.includes(one.state)) {
       parts.push(
-        build("progress", { max: 1, "aria-label": `Export of ${title}` }),
-        build("p", { class: "faint", role: "status" }, one.state === "queued" ? "Waiting for its turn…" : "Being made…"),
+        make("progress", { max: 1, "aria-label": `Export of ${title}` }),
+        make("p", { class: "faint", role: "status" }, one.state === "queued" ? "Waiting for its turn…" : "Being made…"),
       );
-      buttons.append(build("button", { type: "button", class: "button", "data-stop": one.id, "aria-label": `Cancel ${title}` }, "Cancel"));
+      buttons.append(make("button", { type: "button", class: "button", "data-stop": one.id, "aria-label": `Cancel ${title}` }, "Cancel"));
     } else {
       if (one.file) {
-        const link = build("a", { class: "button", href: `/v1/exports/${one.id}/file`, download: one.file.name }, `Download (${sizeText(one.file.size)})`);
+        const link = make("a", { class: "button", href: `/v1/exports/${one.id}/file`, download: one.file.name }, `Download (${sizeText(one.file.size)})`);
         link.setAttribute("aria-label", `Download ${title}, ${sizeText(one.file.size)}`);
         buttons.append(link);
       }
-      if (one.error) parts.push(build("p", { class: "fault", role: "alert" }, `It failed: ${one.error}`));
-      buttons.append(build("button", { type: "button", class: "button", "data-clear": one.id, "aria-label": `Remove ${title}` }, "Remove"));
+      if (one.error) parts.push(make("p", { class: "fault", role: "alert" }, `It failed: ${one.error}`));
+      buttons.append(make("button", { type: "button", class: "button", "data-clear": one.id, "aria-label": `Remove ${title}` }, "Remove"));
     }
     if (one.loss) parts.push(this.lossOf(one.loss));
-    for (const note of one.notes) parts.push(build("p", { class: "faint" }, note));
-    row.replaceChildren(...parts, buttons, build("p", { class: "fault", role: "alert", hidden: "" }), build("div", { class: "confirm", hidden: "" }));
+    for (const note of one.notes) parts.push(make("p", { class: "faint" }, note));
+    row.replaceChildren(...parts, buttons, make("p", { class: "fault", role: "alert", hidden: "" }), make("div", { class: "confirm", hidden: "" }));
     row.dataset.state = one.state;
     row.dataset.title = title;
   }
 
   lossOf({ rank, overall, worst, worst_layer: layer }) {
     const hint = this.dataset.lossHint;
-    const size = build("span", { class: "hinted", tabindex: "0", "data-hint": hint }, percent(overall));
-    size.append(build("span", { class: "sr" }, ` (${hint})`));
-    const said = build("p", { class: "loss" });
+    const size = make("span", { class: "hinted", tabindex: "0", "data-hint": hint }, percent(overall));
+    size.append(make("span", { class: "sr" }, ` (${hint})`));
+    const said = make("p", { class: "loss" });
     said.append(`Compressing to rank ${rank} lost `, size, ` of the change in all, and ${percent(worst)} in the worst layer, ${layer}.`);
     return said;
   }

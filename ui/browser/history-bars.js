@@ -1,6 +1,7 @@
 // Deleting songs and bringing them back: a bar for each deletion, with a button that undoes it for as long as the server
 // keeps the songs. Bars survive a reload of the page.
 
+import { make } from "./elements.js";
 import { session } from "./storage.js";
 
 const KEPT = "choirmaster-deleted";
@@ -115,11 +116,7 @@ export class Bars {
   }
 
   show(text) {
-    const bar = document.createElement("div");
-    bar.className = "undo-bar";
-    const said = document.createElement("span");
-    said.textContent = text;
-    bar.append(said);
+    const bar = make("div", { class: "undo-bar" }, make("span", {}, text));
     this.place.prepend(bar);
     return bar;
   }
@@ -134,10 +131,7 @@ export class Bars {
   }
 
   button(text, label, kind) {
-    const button = document.createElement("button");
-    Object.assign(button, { type: "button", textContent: text, className: `button ${kind}` });
-    button.setAttribute("aria-label", label);
-    return button;
+    return make("button", { type: "button", class: `button ${kind}`, "aria-label": label }, text);
   }
 
   drop(bar) {
@@ -152,9 +146,7 @@ export class Bars {
   }
 
   complain(faults) {
-    this.page.querySelector(".told").replaceChildren(
-      ...faults.map((fault) => Object.assign(document.createElement("span"), { className: "fault", textContent: fault })),
-    );
+    this.page.querySelector(".told").replaceChildren(...faults.map((fault) => make("span", { class: "fault" }, fault)));
   }
 
   store() {

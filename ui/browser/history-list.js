@@ -4,15 +4,11 @@
 const isPlaying = (entry) => [...entry.querySelectorAll("audio")].some((audio) => !audio.paused && !audio.ended);
 const FOCUSABLE = "a[href], button, summary, input, audio";
 
-const when = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-
-// Moments as the clock of this browser shows them.
+// What the moments are by the clock of this browser; their text is UTC, as all over the page.
 const tellTimes = (entry) => {
   for (const time of entry.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
-    const known = !Number.isNaN(at.getTime());
-    time.textContent = known ? when.format(at) : "time unknown";
-    if (known) time.title = at.toString();
+    if (!Number.isNaN(at.getTime())) time.title = at.toString();
   }
 };
 

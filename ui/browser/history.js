@@ -9,10 +9,10 @@ const TYPING = 250;
 const PATIENCE = 15000;
 const FILTERS = ["text", "adapter", "from_wer", "to_wer", "judged", "state", "compared", "since", "until"];
 
-// A day by the clock of this browser, as the moment at which it begins; `later`: days after it.
+// A day as the moment at which it begins, UTC as all times on the page are; `later`: days after it.
 const dayToTime = (day, later = 0) => {
-  const begins = new Date(`${day}T00:00`);
-  begins.setDate(begins.getDate() + later);
+  const begins = new Date(`${day}T00:00Z`);
+  begins.setUTCDate(begins.getUTCDate() + later);
   return Number.isNaN(begins.getTime()) ? day : begins.toISOString();
 };
 

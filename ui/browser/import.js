@@ -1,5 +1,6 @@
 // `<adapter-import>`: the form that sends an adapter to the server, with what is on its way, what was found, or what is
 // wrong. The server decides; what is told before it has is a hint.
+import { make } from "./elements.js";
 import { clearFaults, markField, showFaults } from "./fault-fields.js";
 import { sizeText, upload } from "./requests.js";
 
@@ -14,15 +15,7 @@ const KINDS = [
 const NAME = /^[a-z0-9-]{1,64}$/;
 const FILES = ["weights", "config", "card"];
 
-const item = (list, name, value) => {
-  const term = document.createElement("dt");
-  const said = document.createElement("dd");
-  term.textContent = name;
-  said.textContent = value;
-  const row = document.createElement("div");
-  row.append(term, said);
-  list.append(row);
-};
+const item = (list, name, value) => list.append(make("div", {}, make("dt", {}, name), make("dd", {}, value)));
 
 class AdapterImport extends HTMLElement {
   connectedCallback() {
@@ -144,31 +137,20 @@ class AdapterImport extends HTMLElement {
   }
 
   tell(text) {
-    const said = document.createElement("p");
-    said.textContent = text;
-    this.outcome.replaceChildren(said);
+    this.outcome.replaceChildren(make("p", {}, text));
   }
 
   // What was found in the file, and that it stands on the shelf now.
   tellAdded({ adapter, notes }) {
     this.tell(`${adapter.name} stands on the shelf now.`);
-    const list = document.createElement("dl");
-    list.className = "facts";
+    const list = make("dl", { class: "facts" });
     const kind = /^(peft|diffusers|comfyui|lokr): uploaded$/.exec(adapter.source);
     if (kind) item(list, "Recognised as", { peft: "PEFT", diffusers: "diffusers", comfyui: "ComfyUI", lokr: "LoKr" }[kind[1]]);
     item(list, "Layers", `${adapter.layers.toLocaleString("en")}, ${adapter.parameters.toLocaleString("en")} parameters`);
     item(list, "Rank and alpha", `${adapter.rank}, ${adapter.alpha}`);
     item(list, "Loaded song model", adapter.fits ? "it fits" : `it was made for ${adapter.base.name}`);
-    const told = document.createElement("ul");
-    for (const note of notes) {
-      const one = document.createElement("li");
-      one.textContent = note;
-      told.append(one);
-    }
-    const link = document.createElement("button");
-    link.type = "button";
-    link.className = "button";
-    link.textContent = "Show its card";
+    const told = make("ul", {}, ...notes.map((note) => make("li", {}, note)));
+    const link = make("button", { type: "button", class: "button" }, "Show its card");
     link.addEventListener("click", () => window.choirmaster.openAdapter(adapter.name));
     this.outcome.append(list, told, link);
     this.form.reset();

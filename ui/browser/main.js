@@ -5,6 +5,8 @@ import "./plan.js";
 import "./attention.js";
 import "./connection.js";
 import "./hints.js";
+import "./edges.js";
+import "./folds.js";
 import "./sing.js";
 import "./faults.js";
 import "./draft.js";

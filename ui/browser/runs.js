@@ -1,6 +1,6 @@
 // `<run-progress data-address data-kind>`: a bar that follows a run of the server by itself, and tells the list that it
 // stands in when the run has ended ("run-ended"), so that only then the list is drawn anew.
-import "./sing_again.js";
+import "./sing-again.js";
 
 const LOOK_EVERY = 1000; // milliseconds
 const GOING = new Set(["queued", "running"]);

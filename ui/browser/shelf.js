@@ -2,6 +2,7 @@
 import "./import.js";
 import "./export.js";
 import { askFirst } from "./ask-first.js";
+import { make } from "./elements.js";
 import { ask } from "./requests.js";
 
 // From how many cards on a search helps.
@@ -55,15 +56,10 @@ class AdapterShelf extends HTMLElement {
   }
 
   addSearch() {
-    const label = document.createElement("label");
-    label.className = "shelf-search";
-    label.textContent = "Search the shelf";
-    this.search = document.createElement("input");
-    this.search.type = "search";
+    this.search = make("input", { type: "search" });
     this.search.value = query;
     this.search.addEventListener("input", () => this.filter(this.search.value));
-    label.append(this.search);
-    this.prepend(label);
+    this.prepend(make("label", { class: "shelf-search" }, "Search the shelf", this.search));
     this.filter(query);
   }
 

@@ -16,7 +16,7 @@ from ui import compare_form as forms
 from ui.compare_panes import ComparePanes, Seen, read_mode
 from ui.comparing import begin
 from ui.desk import QUICK, Desk
-from ui.form import new_seed
+from ui.form import PROPOSE_SEED, new_seed
 from ui.songs import MAX_COMPARED
 
 #: Seconds between two looks at how the songs stand.
@@ -79,6 +79,7 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
 
     def answer(opened: str, mode: str, seen: Seen) -> list[Any]:
         updates = panes.show(opened, read_mode(mode), seen)
+        seen["page"] = [opened, mode]
         going = panes.going(opened, seen)
         singing = any(song.going for song in songs.comparison(opened)) if opened else False
         return [opened, mode, gr.Timer(active=going), gr.Button(interactive=singing), *updates, seen]
@@ -89,23 +90,27 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
         except ChoirmasterError as error:
             faults = forms.show_faults(error, values)
             return [*faults, _open_more(faults), *[gr.skip()] * (len(told) + 1)]
-        seen = {**seen, "trouble": "", "quiet": 0}
+        seen = _turn(seen)
         shown = answer(opened, "blind" if blind else "open", seen)
         return [*forms.show_no_faults(), gr.skip(), *shown, panes.latest(opened)]
 
     def look(opened: str, mode: str, seen: Seen) -> list[Any]:
-        # What the page knows is not sent back: meanwhile somebody may have opened another.
-        before = seen.get("ended")
+        # What the page knows is not sent back: meanwhile somebody may have opened another, or picked. Then this look is
+        # at what is no longer there, and must neither show it nor end the looking.
+        before, outdated = seen.get("ended"), [gr.skip()] * (len(listed) - 2)
+        if seen.get("page") != [opened, mode]:
+            return outdated
         shown = answer(opened, mode, seen)[2:]
+        if seen.get("turned"):
+            return outdated
         return [*shown, panes.latest(opened) if seen["ended"] != before else gr.skip()]
 
     def show(opened: str, mode: str, seen: Seen) -> list[Any]:
         panes.judge_again(opened)
-        seen = {**seen, "trouble": "", "quiet": 0}
-        return [*answer(opened, mode, seen), panes.latest(opened)]
+        return [*answer(opened, mode, _turn(seen)), panes.latest(opened)]
 
     def act(opened: str, mode: str, seen: Seen, event: gr.EventData) -> list[Any]:
-        kind, seen, filled = event._data.get("compare"), {**seen, "trouble": ""}, [gr.skip()] * len(inputs)
+        kind, seen, filled = event._data.get("compare"), _turn(seen), [gr.skip()] * len(inputs)
         if kind == "pick":
             mode = panes.pick(opened, read_mode(mode), str(event._data.get("song", "")), seen)
         elif kind in ("blind", "show"):
@@ -148,7 +153,6 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
         mode = "blind" if request.query_params.get("blind") else "open"
         values = fill(opened, mode)
         if not panes.requests(opened):
-            values[forms.FIELDS.index("seed")] = new_seed()
             values[place] = gr.CheckboxGroup(choices=offered())
         return [*values, *show(opened, mode, {})]
 
@@ -161,7 +165,7 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
             group = gr.CheckboxGroup(choices=choices, value=there)
         if not opened:
             return [group, *[gr.skip()] * (len(told) - 2), panes.latest(opened)]
-        return [group, *answer(opened, mode, {**seen, "quiet": 0})[2:], panes.latest(opened)]
+        return [group, *answer(opened, mode, _turn(seen, str(seen.get("trouble", ""))))[2:], panes.latest(opened)]
 
     def remember(event: Any) -> None:
         event.then(None, [parts.opened, parts.mode], [], js=_REMEMBER)
@@ -172,7 +176,9 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
     remember(asked)
     parts.timer.tick(look, known, listed[2:], **QUICK)
     form.cancel.click(panes.cancel, [parts.opened], [], **QUICK)
-    form.dice.click(new_seed, [], [inputs[forms.FIELDS.index("seed")]], **QUICK)
+    seed = inputs[forms.FIELDS.index("seed")]
+    desk.page.load(None, [seed], [seed], js=PROPOSE_SEED, **QUICK)
+    form.dice.click(new_seed, [], [seed], **QUICK)
     acted = parts.act.click(act, known, [*inputs, *listed], **QUICK)
     acted.then(None, [], [], js=_ANSWERED)
     remember(acted)
@@ -182,6 +188,14 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
     for field, slot, empty in zip(inputs, slots, forms.show_no_faults(), strict=False):
         # In the browser: the answer to an earlier keystroke must not wipe what was told since.
         field.change(None, [], [slot], js=f"() => {json.dumps(empty)}", **QUICK)
+
+
+def _turn(seen: Seen, trouble: str = "") -> Seen:
+    """What was seen, for a page that somebody turns to something else; looks that are still under way learn of it."""
+    turned = {**seen, "trouble": trouble, "quiet": 0}
+    seen["turned"] = True
+    turned.pop("turned", None)
+    return turned
 
 
 def _open_more(faults: list[str]) -> Any:

@@ -85,7 +85,9 @@ class _Singing:
         form.cancel.click(self.cancel, [opened, seen], self.shown, **QUICK)
         reuse.click(self.fill, [opened], fields, **QUICK)
         gr.Timer(LOOK_EVERY).tick(self.look, [opened, seen], self.shown, **QUICK)
-        form.dice.click(forms.new_seed, [], [self.inputs[forms.FIELDS.index("seed")]], **QUICK)
+        seed = self.inputs[forms.FIELDS.index("seed")]
+        self.desk.page.load(None, [seed], [seed], js=forms.PROPOSE_SEED, **QUICK)
+        form.dice.click(forms.new_seed, [], [seed], **QUICK)
         begun = [*self.inputs[:2], self.inputs[forms.FIELDS.index("tags")], self.trouble]
         for prompt, button in zip(QUICK_PROMPTS, form.prompts, strict=True):
             button.click(lambda p=prompt: _begin(p), [], begun, **QUICK)
@@ -154,8 +156,6 @@ class _Singing:
         values = read_draft(draft, opened)
         if values is None:
             values = self.fill(opened)
-            if self.panes.view(opened).request is None:
-                values[forms.FIELDS.index("seed")] = forms.new_seed()
         return [*values[:-1], *modes.show_shelf(self.blends.listed(), values[-1]), *self.open(opened, {})]
 
 

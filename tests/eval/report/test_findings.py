@@ -58,10 +58,23 @@ def test_without_base_or_without_a_mate_nothing_is_compared(summary: Summary) ->
             0.01,
             0.09,
             True,
-            "Choosing the composition for every prompt pays: the honest gain on the best single one is +5.0 points (95",
+            "Choosing the composition for every prompt pays: chosen on some songs and scored on others (an honest "
+            "oracle), it gains +5.0 points (95",
         ),
-        (-0.01, 0.09, False, "No routable signal is shown: the honest gain"),
-        (-0.09, -0.01, False, "No routable signal is shown: choosing for every prompt by half"),
+        (
+            -0.01,
+            0.09,
+            False,
+            "Choosing the composition for every prompt is not shown to pay (no routable signal): chosen on some songs "
+            "and scored on others (an honest oracle), it gains",
+        ),
+        (
+            -0.09,
+            -0.01,
+            False,
+            "Choosing the composition for every prompt is not shown to pay (no routable signal): chosen on some songs "
+            "and scored on others (an honest oracle), it does worse",
+        ),
     ],
 )
 def test_choosing_pays_only_above_zero(

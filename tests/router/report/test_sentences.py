@@ -36,7 +36,7 @@ def test_the_headline_is_the_test_by_the_independent_judge() -> None:
     said = say_headline(list_parts([make_findings(kind="fit"), make_findings(prompts=1)])[0])
     assert said.startswith("On 30 prompts it never saw, heard by tiny.en")
     assert "gets 38.5 %" in said and "composition 44.0 %: a gain of +5.5 points (95 % interval +2.5 to +8.5)" in said
-    assert "50 % (23 to 77) of what an honest oracle would gain" in said
+    assert "50 % (23 to 77) of what could be gained by knowing" in said
     assert "gets 24.0 % after 2.1 songs" in said
 
 

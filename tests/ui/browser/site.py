@@ -102,6 +102,16 @@ def open_site(model: SongModel, folder: Path, heard: str = "hello cold friend") 
         browser.close()
 
 
+def resize(page: Any) -> Iterator[int]:
+    """The page in a wide and a narrow window, light and dark; the width in pixels each time."""
+    for width in (1440, 375):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function("dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark")
+            yield width
+
+
 def fill(page: Any, lyrics: str, caption: str = "folk", steps: str = "2") -> None:
     """Fill in the Sing tab."""
     # by id: other tabs ask for the like

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.browser.site import MARKS, STICKING_OUT, Site
+from tests.ui.browser.site import MARKS, STICKING_OUT, Site, fill, sing
 from ui.desk import TABS
 
 pytestmark = MARKS
@@ -27,7 +27,7 @@ NAMELESS = """() => [...document.querySelectorAll(
     }).map((e) => e.outerHTML.slice(0, 200))"""
 #: Buttons and fields in sight that a finger would miss.
 SMALL = """() => [...document.querySelectorAll("main button, main select, main textarea, [role=tab]")]
-    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 24)
+    .filter((e) => e.checkVisibility() && e.getBoundingClientRect().height < 32)
     .map((e) => `${Math.round(e.getBoundingClientRect().height)} ${e.outerHTML.slice(0, 160)}`)"""
 
 
@@ -109,3 +109,91 @@ def test_a_screen_reader_is_told_the_name_of_every_field(site: Site) -> None:
         assert len(fields) > len(TABS)
         nameless = [node["role"]["value"] for node in fields if not node.get("name", {}).get("value", "").strip()]
         assert nameless == [], title
+
+
+#: Whether the selected tab is in sight, in how many rows tabs stand, and whether their line says where there is more.
+TAB_LINE = """() => { const line = document.querySelector("#tabs [role=tablist]");
+    const [tabs, room] = [[...line.children].filter((e) => e.role === "tab"), line.getBoundingClientRect()];
+    const open = tabs.find((e) => e.ariaSelected === "true").getBoundingClientRect();
+    const cut = line.scrollWidth > line.clientWidth + 2;
+    const inSight = open.left >= room.left - 1 && open.right <= room.right + 1;
+    return { inSight, cut, marked: Boolean(line.dataset.more),
+      rows: new Set(tabs.map((e) => Math.round(e.getBoundingClientRect().top))).size }; }"""
+#: Boxes in sight that scroll sideways, and what is missing: a name, a place in the order of Tab, or the mark of more.
+UNMARKED = """() => [...document.querySelectorAll("main *")]
+    .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2)
+    .filter((e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && !e.matches("textarea, input, select"))
+    .filter((e) => e.role !== "tablist")
+    .filter((e) => e.tabIndex !== 0 || e.role !== "region" || !e.ariaLabel || e.dataset.more !== "right")
+    .map((e) => e.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("width", [320, 375, 768])
+def test_tabs_stand_in_one_line_with_the_open_one_in_sight(site: Site, width: int) -> None:
+    page = site.open("/?tab=history", viewport={"width": width, "height": 800})
+    for title in reversed(list(TABS.values())):
+        page.get_by_role("tab", name=title, exact=True).click()
+        page.wait_for_timeout(150)
+        line = page.evaluate(TAB_LINE)
+        assert line["rows"] == 1 and line["inSight"], title
+        assert line["cut"] == line["marked"] == (width == 320), title
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 375, "height": 800}},
+        {"viewport": {"width": 720, "height": 450}, "device_scale_factor": 2},
+    ],
+)
+def test_content_stays_within_a_narrow_or_enlarged_window(site: Site, window: dict[str, Any]) -> None:
+    page = site.open(**window)
+    word = "donaudampfschifffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
+    fill(page, f"{word}\nhello cold friend of mine and of the river that is wide", caption=word)
+    sing(page)
+    page.locator("#verdict .wer").wait_for()
+    page.locator(".strips").wait_for()
+    for name, title in TABS.items():
+        page.get_by_role("tab", name=title, exact=True).click()
+        page.locator(f"#tab-{name}").wait_for()
+        if name == "evidence":
+            page.locator("#evidence-heat .cell").first.wait_for()
+            page.locator("details.folds:not([open]) > summary").evaluate_all("all => all.forEach((e) => e.click())")
+        page.wait_for_timeout(500)
+        assert page.evaluate(STICKING_OUT, window["viewport"]["width"]) == [], name
+        assert page.evaluate(UNMARKED) == [], name
+
+
+def test_a_table_that_scrolls_says_on_which_side_there_is_more(site: Site) -> None:
+    page = site.open("/?tab=evidence", viewport={"width": 375, "height": 800})
+    page.locator("#standings-title").click()
+    box = page.get_by_role("region", name="Word errors by composition")
+    seen = [box.get_attribute("data-more")]
+    for where in ("e.scrollWidth / 5", "e.scrollWidth"):
+        box.evaluate(f"e => {{ e.scrollLeft = {where}; }}")
+        page.wait_for_timeout(150)
+        seen.append(box.get_attribute("data-more"))
+    assert seen == ["right", "left right", "left"]
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page.wait_for_function("e => !e.dataset.more", arg=box.element_handle())
+
+
+def test_a_phone_folds_what_was_measured_but_the_heat_map(site: Site) -> None:
+    page = site.open("/?tab=evidence", viewport={"width": 375, "height": 800})
+    page.locator("#evidence-heat .cell").first.wait_for()
+    heads = page.locator("#evidence details.folds")
+    opened = "all => all.filter((e) => e.open).map((e) => e.querySelector('h3').id)"
+    assert heads.count() > 3
+    assert heads.evaluate_all(opened) == ["heat-title"]
+    page.locator("summary:has(#standings-title)").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("region", name="Word errors by composition").wait_for()
+    page.get_by_role("link", name="What the router knows").click()
+    assert heads.evaluate_all(opened) == ["standings-title", "heat-title", "router-title"]
+    # what Gradio does when other figures come
+    heads.evaluate_all("all => all.forEach((e) => e.setAttribute('open', ''))")
+    page.wait_for_timeout(100)
+    assert heads.evaluate_all(opened) == ["standings-title", "heat-title", "router-title"]
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page.wait_for_timeout(100)
+    assert len(heads.evaluate_all(opened)) == heads.count()

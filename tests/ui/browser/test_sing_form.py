@@ -133,6 +133,24 @@ def forms_request(lyrics: str) -> Any:
     return SongRequest(caption="folk", lyrics=lyrics, steps=1, seed=1)
 
 
+def test_a_seed_is_proposed_at_once_and_never_over_what_was_typed(site: Site) -> None:
+    page = site.browser.new_page()
+    held: list[Any] = []
+    slow = [True]
+    page.route("**/gradio_api/run/**", lambda route: held.append(route) if slow else route.continue_())
+    page.goto(site.url)
+    page.wait_for_function("document.querySelector('#seed :is(input, textarea)')?.value > 0")
+    page.locator("#seed :is(input, textarea)").fill("5")
+    slow.clear()
+    assert held
+    for route in held:
+        route.continue_()
+    page.locator("#planned p").wait_for(state="attached")
+    assert page.locator("#seed :is(input, textarea)").input_value() == "5"
+    page.get_by_role("tab", name="Compare").click()
+    page.wait_for_function("document.querySelector('#compare-seed :is(input, textarea)')?.value > 0")
+
+
 def test_the_prompts_the_dice_and_the_words_of_a_song(site: Site) -> None:
     page = site.open()
     seed = page.locator("#seed input")

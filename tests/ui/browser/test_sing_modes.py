@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.ui.browser.site import MARKS, STICKING_OUT, Site, fill, sing
+from tests.ui.browser.site import MARKS, STICKING_OUT, Site, fill, resize, sing
 from tests.ui.planted import hold
 from tests.waiting import until
 
@@ -52,9 +52,8 @@ def test_sliders_and_text_are_in_step_and_two_tabs_sing_with_their_own(site: Sit
     assert sung == {"{'folk': 0.5, 'rock': -0.25}", "{'rock': 1.0}"}
 
 
-@pytest.mark.parametrize("width", [375, 1440])
-def test_a_cascade_is_foreseen_sung_listed_and_found_again(site: Site, width: int) -> None:
-    page = site.open(viewport={"width": width, "height": 800})
+def test_a_cascade_is_foreseen_sung_listed_and_found_again(site: Site) -> None:
+    page = site.open()
     fill(page, "hello old friend")
     page.get_by_role("radio", name="Cascade").check()
     page.locator("#preview .decided", has_text="folk=0.5").wait_for()
@@ -66,7 +65,8 @@ def test_a_cascade_is_foreseen_sung_listed_and_found_again(site: Site, width: in
     page.locator("#takes .chip", has_text="best").wait_for()
     assert page.locator("#takes li").count() == 2 and page.locator("#takes audio").count() == 2
     assert "budget of 2 songs is spent" in page.locator("#takes [role=status]").inner_text()
-    assert page.evaluate(STICKING_OUT, width) == []
+    for width in resize(page):
+        assert page.evaluate(STICKING_OUT, width) == []
     page.reload()
     page.locator("#takes .chip", has_text="best").wait_for()
     assert page.get_by_role("radio", name="Cascade").is_checked()

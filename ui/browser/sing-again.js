@@ -1,3 +1,4 @@
+import { make } from "./elements.js";
 import { hearSong } from "./streams.js";
 
 // `<sing-again data-request data-compositions data-measured>`: sings a measured song once more, from the same seed, and
@@ -12,12 +13,6 @@ const post = async (address, body) => {
   const told = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(told.detail || `the server answered ${answer.status}`);
   return told;
-};
-
-const make = (kind, properties = {}, ...children) => {
-  const element = Object.assign(document.createElement(kind), properties);
-  element.append(...children);
-  return element;
 };
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
@@ -127,9 +122,9 @@ class SingAgain extends HTMLElement {
   player(id) {
     const audio = make("audio", { id: `again-${id}`, controls: true, src: `/v1/songs/${id}/audio` });
     audio.setAttribute("aria-label", "The song as it is sung now");
-    const link = make("a", { className: "button", href: `/?song=${id}`, textContent: "Open it in Sing" });
+    const link = make("a", { class: "button", href: `/?song=${id}` }, "Open it in Sing");
     Object.assign(link.dataset, { go: "sing", song: id });
-    return make("div", { className: "again-player" }, audio, link);
+    return make("div", { class: "again-player" }, audio, link);
   }
 
   read(verdict) {
