@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 
 from adapters.card import AdapterCard
+from eval.report.formats import say_points
 from eval.resampling import Estimate
 from ui.figures import say_moment, say_rate, say_rates
 from ui.hints import TERMS, hint, hinted
@@ -162,9 +163,9 @@ def _compared(measured: Measured) -> str:
     if found is None:
         return ""
     size = found.difference
-    sure = f", 95\u00a0% interval {_points(size.low)} to {_points(size.high)}" if size.low is not None else ""
+    sure = f", 95\u00a0% interval {say_points(size.low)} to {say_points(size.high)}" if size.low is not None else ""
     verdict = "more than chance" if found.p_holm < 0.05 and size.excludes_zero else "which cannot be told from chance"
-    shown = hinted(f"{_points(size.value)} percentage points", "difference")
+    shown = hinted(f"{say_points(size.value)} percentage points", "difference")
     return (
         f'<p class="faint">{shown} to the song model alone{sure}: '
         f"{verdict}. Better in {found.wins} genres, worse in {found.losses}.</p>"
@@ -178,7 +179,9 @@ def _bars(genres: Sequence[GenreRate]) -> str:
 def _bar(genre: GenreRate) -> str:
     change = ""
     if genre.difference is not None:
-        change = f'<small class="faint" data-hint="{escape(TERMS["difference"])}">{_points(genre.difference)}</small>'
+        change = (
+            f'<small class="faint" data-hint="{escape(TERMS["difference"])}">{say_points(genre.difference)}</small>'
+        )
     return (
         f"<li><span>{escape(genre.genre)}</span>{_heat(genre.wer.value)}"
         f'<b data-hint="{escape(TERMS["wer"])}">{_percent(genre.wer.value)}</b>{change}</li>'
@@ -196,7 +199,7 @@ def _table(genres: Sequence[GenreRate]) -> str:
         f'<tr><th scope="row">{escape(genre.genre)}{_heat(genre.wer.value)}</th>'
         f'<td>{_percent(genre.wer.value)} <span class="faint">{_span(genre.wer)}</span></td>'
         f"<td>{'–' if genre.base is None else _percent(genre.base)}</td>"
-        f"<td>{'–' if genre.difference is None else _points(genre.difference)}</td></tr>"
+        f"<td>{'–' if genre.difference is None else say_points(genre.difference)}</td></tr>"
         for genre in genres
     )
     return (
@@ -212,9 +215,3 @@ def _percent(rate: float) -> str:
 
 def _span(estimate: Estimate) -> str:
     return say_rates(estimate.low, estimate.high).replace(" ", "\u00a0")
-
-
-def _points(difference: float | None) -> str:
-    """A difference of rates in percentage points, with its sign; zero has none."""
-    shown = f"{100 * (difference or 0.0):+.1f}"
-    return "0" if float(shown) == 0 else shown.replace("-", "−").removesuffix(".0")

@@ -18,7 +18,7 @@ from engine.errors import Fault, RequestError, UnknownAdapter
 from engine.request import SongRequest, read_request
 from ui.choices import name_composition
 from ui.comparing import ROUTED, Wanted, check_different, read_composition
-from ui.hints import hint
+from ui.number_fields import make_number, mark
 from ui.songs import MAX_COMPARED
 
 #: Of the prompt, in the order of ``CompareForm.inputs``; after them come the compositions ticked and the blends.
@@ -52,16 +52,9 @@ def build(default_steps: int, default_guidance: float) -> CompareForm:
         slots[name] = gr.HTML(_slot(name), elem_id=f"compare-{name}-slot", elem_classes="slot")
 
     def number(name: str, label: str, placeholder: str) -> None:
-        # Plain text: whatever is typed stays, and what is wrong with it is said in our own words.
         with gr.Column(min_width=84, elem_classes="field"):
-            fields[name] = gr.Textbox(
-                label=label,
-                placeholder=placeholder,
-                lines=1,
-                max_lines=1,
-                elem_classes="number",
-                elem_id=f"compare-{name}",
-            )
+            fields[name] = make_number(label, placeholder, f"compare-{name}")
+            mark(name)
 
     with gr.Row(equal_height=False, elem_classes="compare-columns"):
         with gr.Column(scale=5, min_width=280):
@@ -90,7 +83,7 @@ def build(default_steps: int, default_guidance: float) -> CompareForm:
                 dice = gr.Button("New seed", size="sm", min_width=90, elem_id="compare-dice")
             for name in ("duration", "steps", "seed"):  # below the row: a sentence needs its width
                 slot(name)
-            gr.HTML(f'<p class="faint">All songs grow from the same noise, that of one seed.{hint("seed")}</p>')
+            gr.HTML('<p class="faint">All songs grow from the same noise, that of one seed.</p>')
             more = gr.Accordion("Tempo, melody, guidance", open=False, elem_id="compare-more")
             with more:
                 with gr.Row(elem_classes="compare-numbers"):

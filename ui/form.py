@@ -21,8 +21,9 @@ from engine.request import SongRequest, read_request
 from ui import modes
 from ui.examples import QUICK_PROMPTS, genre_examples
 from ui.field_faults import Slots
-from ui.hints import hint, hinted
+from ui.hints import hinted
 from ui.modes import Modes
+from ui.number_fields import make_number, mark
 from ui.tags import add_tags, offered_tags
 
 #: In the order of ``Form.inputs``.
@@ -98,9 +99,9 @@ def build(default_steps: int, default_guidance: float) -> Form:
         steps = _number(slots, "steps", "Steps", str(default_steps))
         with gr.Column(elem_classes="field seed", min_width=170, scale=2):
             with gr.Row(elem_classes="diced"):
-                seed = _plain("Seed", "any", elem_id="seed")
+                seed = make_number("Seed", "any", "seed")
                 dice = gr.Button("New seed", size="sm", min_width=40, scale=0, elem_id="dice")
-            gr.HTML(hint("seed"), elem_classes="mark")
+            mark("seed")
             slots.add("seed", "seed")
     with gr.Accordion("Tempo, melody, guidance, attention", open=False, elem_id="more") as more:
         with gr.Row(elem_classes="numbers"):
@@ -128,18 +129,11 @@ _SECTIONS = "".join(
 )
 
 
-def _plain(label: str, placeholder: str, **more: Any) -> gr.Textbox:
-    """A field for a number. Plain text: whatever is typed stays, and what is wrong with it is said in our own words."""
-    return gr.Textbox(
-        label=label, placeholder=placeholder, lines=1, max_lines=1, min_width=84, elem_classes="number", **more
-    )
-
-
 def _number(slots: Slots, field: str, label: str, placeholder: str, **more: Any) -> gr.Textbox:
     """A field for a number with what it means, and the place of what is wrong with it."""
     with gr.Column(elem_classes="field", min_width=96):
-        made = _plain(label, placeholder, elem_id=field.removesuffix("_seed"), **more)
-        gr.HTML(hint(field), elem_classes="mark")
+        made = make_number(label, placeholder, field.removesuffix("_seed"), **more)
+        mark(field)
         slots.add(field, field.removesuffix("_seed"))
     return made
 

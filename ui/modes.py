@@ -22,7 +22,7 @@ from router.retries import RETRY
 from ui.blends import Shelved, show_sliders, singable
 from ui.choices import Choice, name_composition
 from ui.field_faults import Slots
-from ui.hints import hint
+from ui.number_fields import make_number, mark
 from ui.takes import CascadeOptions
 
 Mode = Literal["base", "single", "blend", "routed", "cascade"]
@@ -114,8 +114,8 @@ def build(slots: Slots) -> Modes:
 def _number(slots: Slots, field: str, label: str, placeholder: str) -> gr.Textbox:
     name = field.replace("_", "-")
     with gr.Column(elem_classes="field", min_width=96):
-        made = gr.Textbox(label=label, placeholder=placeholder, lines=1, max_lines=1, min_width=84, elem_id=name)
-        gr.HTML(hint(field), elem_classes="mark")
+        made = make_number(label, placeholder, name)
+        mark(field)
         slots.add(field, name)
     return made
 

@@ -69,7 +69,7 @@ def test_what_was_measured_is_told_with_its_ends_and_in_full() -> None:
     html = show_card(standing(), measured())
     told = text(html)
     assert "21.0 % of all words wrong" in told and "17.0–26.0 %, the song model alone 19.0 %" in told
-    assert "+2 percentage points" in told and "−1 to +5" in told and "cannot be told from chance" in told
+    assert "+2.0 percentage points" in told and "−1.0 to +5.0" in told and "cannot be told from chance" in told
     assert "Better in 3 genres, worse in 26." in told and "heard by planted judge" in told
     best, worst = re.findall(r'<ul class="genre-bars">(.*?)</ul>', html)
     assert re.findall(r"genre \d\d", best) == ["genre 00", "genre 01", "genre 02"]
@@ -77,7 +77,7 @@ def test_what_was_measured_is_told_with_its_ends_and_in_full() -> None:
     rows = re.findall(r"<tr><th scope=\"row\">(genre \d\d)", html)
     assert rows == [f"genre {g:02}" for g in range(30)]
     first = text(re.findall(r"<tr>.*?</tr>", html)[1])
-    assert first == "genre 00 0.0 % 0.0–0.0 % 0.0 % 0"
+    assert first == "genre 00 0.0 % 0.0–0.0 % 0.0 % 0.0"
     assert float(re.findall(r"--share:([\d.]+)", worst)[0]) == pytest.approx(29 / 40)
 
 
