@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -24,7 +25,8 @@ from adapters.merging import DENSITY, MERGE_METHODS, MergeMethod, merge
 from adapters.store import AdapterStore
 from adapters.weights import AdapterWeights, check_fit
 
-ExportFormat = LoraFormat | FullFormat
+#: One choice, so that a wrong one is told once.
+ExportFormat = Literal[LoraFormat, FullFormat]
 FORMATS: tuple[ExportFormat, ...] = (*LORA_FORMATS, *FULL_FORMATS)
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

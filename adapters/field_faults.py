@@ -6,12 +6,15 @@ its ``Wording``.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticKnownError
+
+from adapters.fault_places import find_path, is_whole
 
 #: Characters of a value that are told.
 _LONGEST = 40
@@ -58,13 +61,16 @@ def say_fault(
     Args:
         wording: of the field.
         model: what was to be read, for the field's other limit; without it only the one that is broken is told.
-        what: what the fields are of.
+        what: what the fields are of; empty where that need not be said.
     """
     wording = wording or Wording()
-    loc, kind = _path(error), str(error["type"])
+    loc, kind = find_path(error, model), str(error["type"])
     inner = ", ".join(f"number {part + 1}" if isinstance(part, int) else str(part) for part in loc[1:])
     limits = _limits_of(model, str(loc[0])) if model is not None and len(loc) == 1 else {}
-    said = _say(kind, error, wording, {**limits, **error.get("ctx", {})}, "it" if inner else what)
+    limits |= error.get("ctx", {})
+    if kind.startswith("int_") or is_whole(model, loc):
+        limits = _close(limits)
+    said = _say(kind, error, wording, limits, "" if inner else what)
     if not inner:
         return said
     return f"{inner} {said}" if said.startswith(_PREDICATES) else f"{inner}: {said}"
@@ -77,14 +83,14 @@ def name_fault(field: str, message: str) -> str:
     return f"{field} {message}" if message.startswith(_PREDICATES) else f"{field}: {message}"
 
 
-def say_first(error: ValidationError, whole: str = "the whole") -> str:
+def say_first(error: ValidationError | json.JSONDecodeError, whole: str = "the whole") -> str:
     """The first thing that is wrong with something read from a file, with the field's name; ``whole``: what stands for
     one where no field is to blame."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
+    first = None if isinstance(error, json.JSONDecodeError) else error.errors(include_url=False)[0]
+    if first is None or first["type"] == "json_invalid":
         return "it is not readable as JSON"
-    path = _path(cast(Mapping[str, Any], first))
-    said = say_fault({**first, "loc": path[-1:]}, what="it")
+    path = find_path(cast(Mapping[str, Any], first))
+    said = say_fault({**first, "loc": path[-1:]}, what="")
     return name_fault(".".join(map(str, path))[:_LONGEST] or whole, said)
 
 
@@ -116,8 +122,9 @@ def _say(kind: str, error: Mapping[str, Any], wording: Wording, context: Mapping
     if kind in _SENTENCES:
         return _SENTENCES[kind](value, wording, context, what)
     start = kind.partition("_")[0]
-    wanted = _NUMBERS.get(start) or _TYPES.get(start)
-    if wanted is None:
+    starts = [one.partition("_")[0] for one in error.get("tried", (kind,))]
+    wanted = " or ".join(dict.fromkeys(_NUMBERS.get(one) or _TYPES.get(one, "") for one in starts))
+    if not all(one in _NUMBERS or one in _TYPES for one in starts):
         return _with(f"{show_value(value)} cannot be used", wording.remedy or "give another value, or leave it out")
     given = f"the text {show_value(value)}" if kind.endswith("_type") and isinstance(value, str) else show_value(value)
     remedy = _choose(context, wording) if start in _NUMBERS else ""
@@ -164,7 +171,9 @@ _SENTENCES: dict[str, Callable[[Any, Wording, Mapping[str, Any], str], str]] = {
     "literal_error": _of_choices,
     "enum": _of_choices,
     "missing": lambda _, wording, __, ___: _with("is missing", wording.remedy or "give it"),
-    "extra_forbidden": lambda _, __, ___, what: f"is not a field of {what}: leave it out",
+    "extra_forbidden": lambda _, __, ___, what: (
+        f"is not {f'a field of {what}' if what else 'known here'}: leave it out"
+    ),
     "string_pattern_mismatch": lambda value, wording, context, _: _with(
         f"{show_value(value)} is not of the form that is asked for",
         wording.remedy or f"it must match {context['pattern']}",
@@ -173,33 +182,36 @@ _SENTENCES: dict[str, Callable[[Any, Wording, Mapping[str, Any], str], str]] = {
 }
 
 
-def _path(error: Mapping[str, Any]) -> tuple[int | str, ...]:
-    """Where it is, without what pydantic adds of types that were tried."""
-    found = tuple(part for part in error["loc"] if part != "body")
-    kinds = {"str", "int", "float", "bool", "none"}
-    return tuple(p for n, p in enumerate(found) if n == 0 or isinstance(p, int) or not (p in kinds or "[" in p))
-
-
 def _limits_of(model: type[BaseModel], field: str) -> dict[str, Any]:
     found = model.model_fields.get(field)
     names = ("ge", "gt", "le", "lt")
     return {n: getattr(one, n) for one in (found.metadata if found else ()) for n in names if hasattr(one, n)}
 
 
+def _close(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits of whole numbers, open ones as closed ones."""
+    closed = {
+        ("ge" if n == "gt" else "le"): v + (1 if n == "gt" else -1) for n, v in limits.items() if n in ("gt", "lt")
+    }
+    return {**closed, **{n: v for n, v in limits.items() if n not in ("gt", "lt")}}
+
+
 def _choose(limits: Mapping[str, Any], wording: Wording) -> str:
-    """The limits as a remedy; open ones of whole numbers are told as closed ones."""
-    low, high = limits.get("ge"), limits.get("le")
-    if low is None and limits.get("gt") is not None:
-        low = f"more than {_limit(limits['gt'])}"
-    if high is None and limits.get("lt") is not None:
-        end = limits["lt"]
-        high = end - 1 if isinstance(end, int) and end > 1 else f"less than {_limit(end)}"
+    """The limits as a remedy."""
     unit = f" {wording.unit}" if wording.unit else ""
+    low, high, end = limits.get("ge"), limits.get("le"), limits.get("lt")
     if low is not None and high is not None:
         return f"choose {_limit(low)} to {_limit(high)}{unit}"
+    ends = []
     if low is not None:
-        return f"choose {_limit(low)}{unit} or more"
-    return f"choose at most {_limit(high)}{unit}" if high is not None else ""
+        ends.append(f"at least {_limit(low)}")
+    elif limits.get("gt") is not None:
+        ends.append(f"more than {_limit(limits['gt'])}")
+    if high is not None:
+        ends.append(f"at most {_limit(high)}")
+    elif end is not None:
+        ends.append(f"less than {_limit(end)}")
+    return f"choose {' and '.join(ends)}{unit}" if ends else ""
 
 
 def _limit(value: Any) -> str:

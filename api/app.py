@@ -30,6 +30,7 @@ from api.health import health_routes
 from api.metrics import Metrics, RequestCounter
 from api.places import hide_places
 from api.problems import Problem
+from api.quiet_problems import QuietProblems
 from api.refits import refit_routes
 from api.routes import route_routes
 from api.schema import Api
@@ -132,6 +133,7 @@ def build_app(
     app.add_middleware(Doorman, access=access)
     app.add_middleware(RequestIds)
     app.add_middleware(RequestCounter, metrics=metrics, routes=documented | {app.openapi_url or ""})
+    app.add_middleware(QuietProblems)
     return app
 
 

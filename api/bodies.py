@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from adapters.fault_places import join_tried
 from api.problems import Problem
 from engine.errors import RequestError
 from engine.request import SongRequest, describe, find_fault
@@ -91,7 +92,7 @@ def read_fields(kind: type[Fields], body: bytes, what: str, hint: str, remedy: s
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        wrong = error.errors(include_url=False)
+        wrong = join_tried(error.errors(include_url=False), kind)
     if wrong[0]["type"] == "json_invalid":
         said = str(wrong[0]["msg"]).removeprefix("Invalid JSON: ")
         raise Problem(400, f"the body is no JSON ({said[:80]}): {hint}")
@@ -204,7 +205,7 @@ def _fields(body: bytes) -> dict[str, Any]:
 
 
 def _what_is_wrong(error: ValidationError, model: type[BaseModel], what: str = "a song") -> Exception:
-    found = error.errors(include_url=False)
+    found = join_tried(error.errors(include_url=False), model)
     if found[0]["type"] == "json_invalid":
         said = str(found[0]["msg"]).removeprefix("Invalid JSON: ")
         return Problem(400, f"the body is no JSON ({said[:80]}): {_HINT}")

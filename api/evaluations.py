@@ -82,11 +82,11 @@ def evaluation_routes(evaluations: Evaluations) -> APIRouter:
     @router.delete(
         "/v1/evaluations/{evaluation}",
         summary="Cancel or remove an evaluation",
-        responses=errors(404, 422, 507, changing=True),
+        responses=errors(404, 409, 422, 507, changing=True),
     )
     def remove(evaluation: EvaluationId) -> EvaluationRemoved:
         """Cancels one that waits or runs: what was sung and heard becomes its table. Removes one that has ended, with
-        its table and its songs."""
+        its table and its songs; answers 409 while a refit waits for that table or is being fitted to it."""
         try:
             state = evaluations.remove(evaluation)
         except OSError as error:

@@ -17,6 +17,7 @@ from api.problems import Problem, problem_response
 from engine.errors import EngineClosed, QueueFull, RequestError, UnknownAdapter
 from router.errors import RouterError
 from ui.errands import Refused
+from ui.evaluations import TableNeeded
 from ui.refit_work import RefitError
 from ui.routing import RETRY, NoRouter
 from ui.sources import SourceError
@@ -57,7 +58,7 @@ def as_problem(error: ChoirmasterError) -> Problem:
         return _refusal(error)
     if isinstance(error, SourceError):
         return Problem(404 if error.missing else 409, str(error))
-    if isinstance(error, RefitError):
+    if isinstance(error, RefitError | TableNeeded):
         return Problem(409, str(error))
     status = 422 if isinstance(error, RequestError | AdapterError | RouterError) else 500
     faults = error.faults if isinstance(error, RequestError) else ()

@@ -103,6 +103,7 @@ class Generation:
             "steps": self.sampling.steps,
             "seconds": round(self.length / frame_rate, 3),
             "heads": [list(self.shown[place]) for place in view.places],
+            "watched": view.watched,
             "limit": view.limit,
             "words": list(self.lyric_map.words),
             "tokens": tokens,

@@ -35,15 +35,19 @@ class LiveView:
     @property
     def limit(self) -> str | None:
         """What is left out, in words; None where nothing is."""
-        parts = []
+        parts, one = [], False
         if len(self.places) < self.watched:
-            which = "heads that follow the words" if self.aligned else "heads"
+            one = len(self.places) == 1
+            which = ("head" if one else "heads") + self.aligned * f" that follow{'s' * one} the words"
             parts.append(f"{len(self.places)} {which}, of {self.watched} that are watched")
         if self.bins < self.moments:
             parts.append(f"{self.bins} moments instead of {self.moments}")
         if not parts:
             return None
-        return f"the maps of a step are too large to be sent while the song is sung; shown are {', and '.join(parts)}"
+        verb = "is" if one else "are"
+        return (
+            f"the maps of a step are too large to be sent while the song is sung; shown {verb} {', and '.join(parts)}"
+        )
 
     def reduce(self, frame: AttentionFrame, frames: int) -> AttentionFrame:
         """A step's maps as they are told; ``frames``: how many the moments were pooled from."""

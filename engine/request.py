@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from adapters.composition import checked_composition, parse_composition
 from adapters.errors import AdapterError
+from adapters.fault_places import join_tried
 from adapters.field_faults import Wording, refuse_booleans, say_fault
 from engine.errors import Fault, RequestError
 from engine.lyrics import parse_lyrics
@@ -56,6 +57,8 @@ _WORDINGS = {
     "shard_size": Wording(remedy="give a size such as 500MB or 2GB"),
     "adapter": Wording(remedy="names have 1 to 64 of a-z, 0-9 and -"),
 }
+#: Of what stands in a field, where that is spoken of otherwise than the whole.
+_INNER = {"compositions": Wording(remedy="give text such as lyrics=0.6")}
 #: Fields that contradict each other, for people who see them by other names.
 _TIMING = {
     "duration": "a length in seconds",
@@ -181,7 +184,9 @@ def read_request(fields: Mapping[str, Any]) -> SongRequest:
     try:
         return SongRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise RequestError.of([find_fault(one, SongRequest) for one in error.errors()]) from None
+        raise RequestError.of(
+            [find_fault(one, SongRequest) for one in join_tried(error.errors(), SongRequest)]
+        ) from None
 
 
 def find_fault(error: Mapping[str, Any], model: type[BaseModel] | None = None, what: str = "a song request") -> Fault:
@@ -193,7 +198,8 @@ def find_fault(error: Mapping[str, Any], model: type[BaseModel] | None = None, w
     if not loc and about:
         return Fault(about[0], str(error["msg"]), f"{' and '.join(about)} contradict each other: give one of them")
     field = str(loc[0]) if loc else ""
-    return Fault.of(field, say_fault(error, _WORDINGS.get(field), model, what))
+    wording = _INNER.get(field) if len(loc) > 1 else None
+    return Fault.of(field, say_fault(error, wording or _WORDINGS.get(field), model, what))
 
 
 def describe(error: Mapping[str, Any], model: type[BaseModel] | None = None, what: str = "a song request") -> str:

@@ -144,7 +144,7 @@ class SongStore:
             SongError: it cannot be removed.
         """
         folder, grave = self._path(song_id), self.folder / f"{_HIDDEN}{secrets.token_hex(8)}"
-        with self._lock:
+        with self.trash.clearing(), self._lock:
             if folder.is_symlink() or not folder.is_dir():
                 return self.trash.drop(song_id)
             try:
@@ -171,7 +171,7 @@ class SongStore:
             SongError: it can be neither put aside nor, on a full disk, removed; it stays.
         """
         folder = self._path(song_id)
-        with self._lock:
+        with self.trash.clearing(), self._lock:
             if folder.is_symlink() or not folder.is_dir():
                 return False
             gone = self.trash.put(song_id)
@@ -190,7 +190,7 @@ class SongStore:
             SongError: it cannot be brought back.
         """
         self._path(song_id)
-        with self._lock:
+        with self.trash.clearing(), self._lock:
             if not self.trash.restore(song_id):
                 return False
             if (record := self.record(song_id)) is not None:

@@ -12,17 +12,17 @@ import errno
 import logging
 import os
 import re
-import shutil
 import threading
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.files import is_full
+from engine.doomed_folders import DoomedFolders
 from engine.errors import SongError
 from engine.hidden_folders import abandoned_folders, claim_folder
 
@@ -51,6 +51,7 @@ class _Kept:
 class Trash:
     """The deleted songs of one process, beside the others in ``folder``. Any thread may call.
 
+    What is given up only gets another name, until whoever holds no lock any more calls :meth:`clear`.
     ``clock`` counts while the process lives, whatever is done to the clock on the wall. ``wall`` tells the next process
     how old a song is: one deleted in what is the future by then, for the clock was set back, counts as just deleted.
     """
@@ -66,16 +67,18 @@ class Trash:
     ) -> None:
         self.kept_for, self.max_songs, self.max_bytes, self._clock = kept_for, max_songs, max_bytes, clock
         self._folder, self._lock, self._wall, self._latest = folder, threading.Lock(), wall, 0
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept = OrderedDict[str, _Kept]()
+        self._doomed = DoomedFolders()
         self._place: Path | None = None
         self._handle = -1
         self._timer: threading.Timer | None = None
         self._take_over()
+        self.clear()
 
     def put(self, song_id: str) -> bool:
         """Take a song out of sight; False where it is not there, or a full disk has no room for another folder.
 
-        One that is larger than all that may be kept is deleted at once.
+        One that is larger than all that may be kept goes with the next :meth:`clear`.
 
         Raises:
             SongError: it cannot be moved; it stays where it is.
@@ -105,13 +108,13 @@ class Trash:
                     return False
             else:
                 return False
-            doomed = [] if (old := self._kept.pop(song_id, None)) is None else [old]
-            kept = _Kept(grave, size, self._clock() + self.kept_for)
+            if (old := self._kept.pop(song_id, None)) is not None:
+                self._doomed.add(old.folder)
             if size > self.max_bytes:  # others would have to go for it, and it with them
-                doomed.append(kept)
+                self._doomed.add(grave)
             else:
-                self._kept[song_id] = kept
-        self._sweep(doomed)
+                self._kept[song_id] = _Kept(grave, size, self._clock() + self.kept_for)
+            self._sweep()
         return True
 
     def restore(self, song_id: str) -> bool:
@@ -125,8 +128,7 @@ class Trash:
         if song_id not in self:
             self._take_over()  # of a process that has ended since this one began
         with self._lock:
-            kept = self._kept.get(song_id)
-            if kept is None or kept.until <= self._clock():
+            if (kept := self._kept.get(song_id)) is None or kept.until <= self._clock():
                 return False
             try:
                 if os.path.lexists(target):
@@ -150,19 +152,34 @@ class Trash:
         return True
 
     def drop(self, song_id: str) -> bool:
-        """Delete one of these songs for good; False where it is none of them."""
+        """Give up one of these songs; False where it is none of them."""
         with self._lock:
-            kept = self._kept.pop(song_id, None)
-        self._sweep([] if kept is None else [kept])
+            if (kept := self._kept.pop(song_id, None)) is not None:
+                self._doomed.add(kept.folder)
         return kept is not None
 
     def empty(self) -> bool:
         """Delete all of them for good; False where there were none."""
         with self._lock:
-            doomed = list(self._kept.values())
-            self._kept.clear()
-        self._sweep(doomed)
-        return bool(doomed)
+            found = bool(self._kept)
+            while self._kept:
+                self._doomed.add(self._kept.popitem()[1].folder)
+        self.clear()
+        return found
+
+    def clear(self) -> None:
+        """Delete for good what was given up."""
+        self._doomed.delete()
+        with self._lock:
+            self._tidy()
+
+    @contextmanager
+    def clearing(self) -> Iterator[None]:
+        """Does :meth:`clear` at the end of a block."""
+        try:
+            yield
+        finally:
+            self.clear()
 
     def leave(self) -> None:
         """Look after them no more: the next who looks after the same songs may bring them back."""
@@ -175,8 +192,7 @@ class Trash:
 
     def __contains__(self, song_id: str) -> bool:
         with self._lock:
-            kept = self._kept.get(song_id)
-            return kept is not None and kept.until > self._clock()
+            return (kept := self._kept.get(song_id)) is not None and kept.until > self._clock()
 
     def _now(self) -> int:
         """Nanoseconds since 1970, and never the same twice. The lock is held."""
@@ -190,47 +206,49 @@ class Trash:
         return self._place
 
     def _let_go(self) -> None:
-        """Give the folder up with whatever is left in it, which nobody may bring back. The lock is held."""
-        if self._place is not None and self._leaving.detach():
-            shutil.rmtree(self._place, ignore_errors=True)
-            with suppress(OSError):
+        """Give the folder up, unless what is to be deleted is still in it. The lock is held."""
+        if self._place is not None:
+            try:
+                self._place.rmdir()
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return
+            if self._leaving.detach():
                 os.close(self._handle)
         self._place = None
         self._kept.clear()
 
     def _take_over(self) -> None:
         """Look after what processes that have ended left behind."""
-        doomed = list[_Kept]()
         with self._lock:
             for left in abandoned_folders(self._folder, _HIDDEN):
                 try:
-                    self._move_in(left, doomed)
+                    self._move_in(left)
+                    self._doomed.add(left, rename=False)
                 except OSError as error:  # a full disk: the next one to look may have more luck
                     log.warning("deleted songs in %s are left for later: %s", left, error)
-                else:
-                    shutil.rmtree(left, ignore_errors=True)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             self._kept = OrderedDict(sorted(self._kept.items(), key=lambda item: item[1].until))
-        self._sweep(doomed)
+            self._sweep()
 
-    def _move_in(self, left: Path, doomed: list[_Kept]) -> None:
+    def _move_in(self, left: Path) -> None:
         for folder in sorted(left.iterdir()):
             name = _GRAVE.fullmatch(folder.name)
             if name is None or folder.is_symlink() or not folder.is_dir():
                 continue
             rest = self.kept_for - max(0, self._wall() - int(name[2])) / 1e9
             if rest <= 0:
+                self._doomed.add(folder)
                 continue
             grave = self._claim() / folder.name
             folder.rename(grave)
             found = _Kept(grave, _measure(grave), self._clock() + rest)
-            known = self._kept.setdefault(name[1], found)
-            if known.until < found.until:  # it was deleted twice
-                self._kept[name[1]] = found
-            if known is not found:
-                doomed.append(min(known, found, key=lambda one: one.until))
+            if (known := self._kept.get(name[1])) is not None:  # it was deleted twice
+                found, older = (found, known) if known.until < found.until else (known, found)
+                self._doomed.add(older.folder)
+            self._kept[name[1]] = found
 
     def _tidy(self) -> None:
         """Leave no empty folder, and wake up when the next song is due. The lock is held."""
@@ -245,29 +263,23 @@ class Trash:
             self._timer.daemon = True
             self._timer.start()
 
-    def _sweep(self, doomed: list[_Kept]) -> None:
-        """Delete these, what is overdue, and the oldest of what is too much."""
-        with self._lock:
-            now, size = self._clock(), sum(kept.size for kept in self._kept.values())
-            for song_id, kept in list(self._kept.items()):
-                if kept.until > now and len(self._kept) <= self.max_songs and size <= self.max_bytes:
-                    break
-                doomed.append(self._kept.pop(song_id))
-                size -= kept.size
-            # Under a name that no process takes over, should this one be killed while it deletes them.
-            graves = [kept.folder.with_name(f"gone-{kept.folder.name}") for kept in doomed]
-            for kept, grave in zip(doomed, graves, strict=True):
-                with suppress(OSError):
-                    kept.folder.rename(grave)
-            self._tidy()
-        for grave in graves:
-            shutil.rmtree(grave, ignore_errors=True)
+    def _sweep(self) -> None:
+        """Give up what is overdue, and the oldest of what is too much. The lock is held."""
+        now, size = self._clock(), sum(kept.size for kept in self._kept.values())
+        for song_id, kept in list(self._kept.items()):
+            if kept.until > now and len(self._kept) <= self.max_songs and size <= self.max_bytes:
+                break
+            self._doomed.add(self._kept.pop(song_id).folder)
+            size -= kept.size
+        self._tidy()
 
 
 def _wake(trash: weakref.ref[Trash]) -> None:
     if (found := trash()) is not None:
-        found._timer = None
-        found._sweep([])
+        with found._lock:
+            found._timer = None
+            found._sweep()
+        found.clear()
 
 
 def _leave(folder: Path, handle: int) -> None:

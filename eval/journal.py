@@ -52,7 +52,7 @@ class Journal(Generic[Entry]):
                 entries.append(self.kind.model_validate(json.loads(line)))
             except (json.JSONDecodeError, ValidationError) as error:
                 raise LogError(
-                    f"{self.path}:{number} is no {self.called}: {_reason(error)}; delete that line or choose another "
+                    f"{self.path}:{number} is no {self.called}: {say_first(error)}; delete that line or choose another "
                     "--out"
                 ) from error
         return entries
@@ -84,10 +84,3 @@ def _cut_torn_line(file: IO[bytes]) -> None:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
         file.seek(0, os.SEEK_END)
-
-
-def _reason(error: json.JSONDecodeError | ValidationError) -> str:
-    """What is wrong with a line, in one."""
-    if isinstance(error, json.JSONDecodeError):
-        return str(error)
-    return say_first(error)

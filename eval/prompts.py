@@ -67,7 +67,7 @@ def read_prompts(path: Path = EVERYDAY) -> tuple[Prompt, ...]:
             prompt = Prompt.model_validate(json.loads(line))
         except (json.JSONDecodeError, ValidationError) as error:
             raise PromptError(
-                f"{path}:{number} is not a prompt with id, genre, caption, tags, lyrics: {_reason(error)}"
+                f"{path}:{number} is not a prompt with id, genre, caption, tags, lyrics: {say_first(error)}"
             ) from error
         if prompt.id in seen:
             raise PromptError(f"{path}:{number}: the id {prompt.id!r} was used before; ids name clips, make it unique")
@@ -86,7 +86,3 @@ def across_genres(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
         ranked.append((rank[prompt.genre], position, prompt))
         rank[prompt.genre] += 1
     return tuple(prompt for _, _, prompt in sorted(ranked, key=lambda r: r[:2]))
-
-
-def _reason(error: json.JSONDecodeError | ValidationError) -> str:
-    return str(error) if isinstance(error, json.JSONDecodeError) else say_first(error)

@@ -64,7 +64,7 @@ def list_recordings(folder: Path) -> tuple[Recording, ...]:
         try:
             found = Recording.model_validate(json.loads(line))
         except (json.JSONDecodeError, ValidationError) as error:
-            raise RecordingsError(f"{path}:{number} is no recording: {_reason(error)}") from error
+            raise RecordingsError(f"{path}:{number} is no recording: {say_first(error)}") from error
         if not (folder / Path(found.file).name).is_file():
             raise RecordingsError(f"{path}:{number} names {found.file!r}, which is not in {folder}")
         recordings.append(found.model_copy(update={"file": Path(found.file).name}))
@@ -121,7 +121,3 @@ def recordings_fingerprint(folder: Path, clips: Sequence[Clip]) -> str:
     from eval.targets import run_name
 
     return run_name([(c.prompt, c.kind, c.lyrics, (folder / c.prompt).stat().st_size) for c in clips])
-
-
-def _reason(error: json.JSONDecodeError | ValidationError) -> str:
-    return str(error) if isinstance(error, json.JSONDecodeError) else say_first(error)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from eval.report.formats import say_percent
 from router.errors import RouterError
 
 Stop = Literal["good enough", "budget", "wordless", "cancelled", "no judge"]
@@ -203,23 +204,21 @@ def _explain(takes: list[Take], best: Take | None, stopped: Stop, stop_wer: floa
         failed = "The only song" if len(takes) == 1 else f"All {count}"
         return f"{'Cancelled. ' if stopped == 'cancelled' else ''}{failed} failed, the last because: {broken[-1]}"
     name = best.wish.name
-    closest = f"{name} came closest at a WER of {_rate(best.wer)}" if best.wer is not None else "none was judged"
+    closest = (
+        f"{name} came closest at a WER of {say_percent(best.wer)} %" if best.wer is not None else "none was judged"
+    )
     unheard = f", so {name} is taken as it came" if best.wer is None else f" any more; {closest}"
     spent = f"The budget of {count} is spent" if len(takes) == budget else f"All there was to try ({count}) is sung"
     said = {
-        "good enough": f"After {count}, {name} is good enough: a WER of {_rate(best.wer or 0)}, asked for "
-        f"{_rate(stop_wer)}.",
+        "good enough": f"After {count}, {name} is good enough: a WER of {say_percent(best.wer or 0)} %, asked for "
+        f"{say_percent(stop_wer)} %.",
         "wordless": f"There are no words to judge a song by, so {name} is taken as it came.",
         "no judge": f"Nobody listens here{unheard}.",
         "cancelled": f"Cancelled after {count}; {closest}.",
-        "budget": f"{spent} and none was at or below a WER of {_rate(stop_wer)}; {closest}.",
+        "budget": f"{spent} and none was at or below a WER of {say_percent(stop_wer)} %; {closest}.",
     }[stopped]
     if broken:
         said += f" {len(broken)} of {count} failed."
     if unjudged and stopped != "no judge":
         said += f" {unjudged} of {count} {'was' if unjudged == 1 else 'were'} not judged."
     return said
-
-
-def _rate(share: float) -> str:
-    return f"{100 * share:.1f} %"

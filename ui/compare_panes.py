@@ -7,6 +7,7 @@ Knows the services of songs and picks, and how each part is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import RLock
 from typing import Any, cast, get_args
 
 import gradio as gr
@@ -41,9 +42,33 @@ LOOKED_THROUGH, LISTED = 96, 12
 QUIET_LOOKS = 2
 #: What a session was shown last, and what it knows of the comparison: ``counts`` of songs by comparison, ``named``:
 #: comparisons whose names it was told, ``trouble``: HTML of what went wrong last, ``ended``: how many songs have,
-#: ``quiet``: looks at nothing going, ``page``: comparison and mode that were shown, ``turned``: whether the page was
-#: turned to something else since.
+#: ``quiet``: looks at nothing going, ``page``: comparison and mode that the session turned to last, ``strays``: looks
+#: at others since, ``lock``: held while any of it is read and written. One and the same for all of a session: its
+#: events run at the same time, and what one of them wrote must not be lost by another.
 Seen = dict[str, Any]
+
+
+#: Looks at another page than the session turned to, after which that is believed to be what the browser shows.
+_STRAYS = 4
+
+
+def lock_of(seen: Seen) -> RLock:
+    """The session's lock."""
+    return cast(RLock, seen.setdefault("lock", RLock()))
+
+
+def is_outdated(seen: Seen, opened: str, mode: str) -> bool:
+    """Whether somebody turned the page while a look at ``opened`` was under way: then it must neither be shown nor end
+    the looking. Where such looks go on, two turns were answered in another order than they were told in: the page is
+    what the browser says it is, and all of it is shown anew. The lock must be held."""
+    if seen.setdefault("page", [opened, mode]) == [opened, mode]:
+        seen["strays"] = 0
+        return False
+    seen["strays"] = int(seen.get("strays", 0)) + 1
+    if seen["strays"] <= _STRAYS:
+        return True
+    seen.update(page=[opened, mode], strays=0, quiet=0, html={})
+    return False
 
 
 def read_mode(given: object) -> Mode:

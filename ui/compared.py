@@ -208,7 +208,7 @@ def _picks(shown: Compared) -> str:
     name = name_composition({"composition": last.winner})
     how = "blind" if last.blind else "with the names in sight"
     more = f" {_count(earlier, 'earlier pick')} of it {'is' if earlier == 1 else 'are'} kept too." if earlier else ""
-    when = f"{say_moment(last.time)}"
+    when = say_moment(last.time)
     return f'<p class="picks">Picked as the best: <b>{escape(name)}</b>, on {when}, {how}.{more}{hint("picks")}</p>'
 
 

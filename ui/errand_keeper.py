@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +21,8 @@ from ui.errands import CLOSED, PATIENCE, Errand, Errands
 
 #: Pieces of one kind that may wait for the one that is being done.
 MOST_WAITING = 4
-#: Pieces of one kind that are kept once they have ended. A page of them is long by then, and the songs of evaluations
-#: and the routers of refits take room.
+#: Pieces of one kind that are kept once they have ended, and as many are listed of which nothing is left. A page
+#: of them is long by then, and the songs of evaluations and the routers of refits take room.
 MOST_KEPT = 32
 
 log = logging.getLogger(__name__)
@@ -114,10 +113,6 @@ class ErrandKeeper(ABC, Generic[_ERRAND, _STANDING]):
     def _check_free(self, errand: _ERRAND) -> None:
         """Raise a ChoirmasterError where one that has ended must not be removed. The lock is held."""
 
-    def _spared(self) -> Collection[str]:
-        """Ids of those that do not go though they are the oldest."""
-        return ()
-
     def _leaves_nothing(self, errand: _ERRAND) -> bool:
         """Whether nothing is to be left on disk of one as it stands."""
         return False
@@ -153,17 +148,20 @@ class ErrandKeeper(ABC, Generic[_ERRAND, _STANDING]):
             log.warning("the %s %s was not written down: %s", self._errands.called, errand.id, error)
 
     def _settle(self, errand: _ERRAND) -> None:
-        """One has ended: it is written down, and of too many that have those go that ended first."""
+        """One has ended: it is written down, and of too many that have those go that ended first.
+
+        Those of which nothing is left are counted apart, for they take no room; and nothing is deleted while a server
+        ends, which would be waited for.
+        """
         self._write(errand)
-        with self._lock:
-            others = [one for one in self._known.values() if one.ended and one is not errand]
-        if len(others) < MOST_KEPT:
+        if errand.error == CLOSED:
             return
+        with self._lock:
+            bare = self._leaves_nothing(errand)
+            ended = [one for one in self._known.values() if one.ended and one is not errand]
+            others = [one for one in ended if self._leaves_nothing(one) == bare]
         others.sort(key=lambda one: (one.written, one.created))
-        spared = self._spared()
-        for old in others[: len(others) + 1 - MOST_KEPT]:
-            if old.id in spared:
-                continue
+        for old in others[: max(0, len(others) + 1 - MOST_KEPT)]:
             try:
                 self._bury(old)
             except ChoirmasterError:

@@ -27,10 +27,14 @@ from ui.evaluation_run import Evaluation, canonical, make_plan, run_evaluation
 from ui.songs import Songs
 from ui.sources import EVALUATIONS
 
-__all__ = ["CellFailure", "EvaluationRequest", "EvaluationStanding", "Evaluations"]
+__all__ = ["CellFailure", "EvaluationRequest", "EvaluationStanding", "Evaluations", "TableNeeded"]
 
 #: Seconds after which to ask again for one that is being stopped.
 STOPPING = 2
+
+
+class TableNeeded(ChoirmasterError):
+    """An evaluation is not removed, since somebody is working with its table."""
 
 
 class Evaluations(ErrandKeeper[Evaluation, EvaluationStanding]):
@@ -42,7 +46,7 @@ class Evaluations(ErrandKeeper[Evaluation, EvaluationStanding]):
 
     def __init__(self, songs: Songs, shelf: AdapterStore, model: Path, copy: CopyJudge = copy_judge) -> None:
         self.songs, self.shelf, self.model, self.copy = songs, shelf, model, copy
-        #: Ids of those whose tables somebody is working with: they do not go to make room.
+        #: Ids of those whose tables somebody is working with: they are not removed.
         self.needed: Callable[[], Collection[str]] = tuple
         self._marking = threading.Lock()  # of its own: reading a whole model takes long
         self._model_mark: str | None = None
@@ -125,8 +129,12 @@ class Evaluations(ErrandKeeper[Evaluation, EvaluationStanding]):
         self._write(evaluation)
         run_evaluation(evaluation, self.songs.engine, self.shelf, self.model, self._hire)
 
-    def _spared(self) -> Collection[str]:
-        return self.needed()
+    def _check_free(self, evaluation: Evaluation) -> None:
+        if evaluation.id in self.needed():  # which takes the lock of refits; these never ask for the one that is held
+            raise TableNeeded(
+                f"a refit waits for the table of the evaluation {evaluation.id} or is being fitted to it: cancel that, "
+                "or ask again once it is done"
+            )
 
     def _recall(self, told: EvaluationStanding, folder: Path) -> Evaluation:
         evaluation = Evaluation(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from eval.report.formats import say_composition, say_count, say_list, say_number, say_percent, say_points, say_range
 from eval.resampling import Estimate
@@ -84,17 +85,25 @@ def say_headroom(judged: Judged) -> str:
             f"{flatters}What could be gained is not known (there is no honest oracle): two seeds of a prompt or "
             "more are needed to tell luck from skill."
         )
+    side, amount = "ahead of", say_points(room.value)
+    if amount.startswith("−"):  # turned round with its interval, so that no minus is left to be taken twice
+        room = replace(room, value=-room.value, low=_turned(room.high), high=_turned(room.low))
+        side, amount = "behind", say_percent(room.value)
     within = say_range(room, signed=True)
-    told = f"{say_points(room.value)} points" + (f" (95 % interval {within})" if within else "")
+    told = f"{amount} points" + (f" (95 % interval {within})" if within else "")
     verdict = {
         True: "so choosing for every prompt can pay",
         False: "which may well be none",
         None: "with too few prompts or seeds to tell it from none",
     }[judged.distinguishable]
     return (
-        f"{flatters}Knowing how other songs of the same prompts came out (an honest oracle) would be ahead of the best "
+        f"{flatters}Knowing how other songs of the same prompts came out (an honest oracle) would be {side} the best "
         f"single composition by {told}, {verdict}."
     )
+
+
+def _turned(end: float | None) -> float | None:
+    return None if end is None else -end
 
 
 def say_risk(risk: Sequence[RiskPoint]) -> str:

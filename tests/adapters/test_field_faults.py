@@ -128,8 +128,8 @@ class Everything(BaseModel):
         ({"many": 7}, "many must be a list, not 7"),
         ({"one_of": "third"}, "one_of must be 'first' or 'second', not 'third'"),
         ({"sure": "perhaps"}, "sure must be true or false, not 'perhaps'"),
-        ({"above": 0}, "above: 0 is too small: choose more than 0 to less than 1"),
-        ({"least": 0}, "least: 0 is too small: choose 1 or more"),
+        ({"above": 0}, "above: 0 is too small: choose more than 0 and less than 1"),
+        ({"least": 0}, "least: 0 is too small: choose at least 1"),
         ({"inner": {"a": "x"}}, "inner: a must be a whole number, not 'x'"),
         ({"inner": 5}, "inner must be an object with names and values, not 5"),
         ({"either": "x"}, "either must be a whole number, not 'x'"),
@@ -147,6 +147,45 @@ def test_each_kind_of_fault_is_said_in_words(given: dict[str, Any], said: str | 
         assert found == said and not ITS_OWN.search(found)
     else:
         assert said is None
+
+
+class Limits(BaseModel):
+    """Every pair of limits, of numbers and of whole ones, whose open ends are told as closed ones."""
+
+    over: float = Field(default=1, gt=0)
+    under: float = Field(default=1, lt=2)
+    up_to: float = Field(default=1, gt=0, le=2)
+    before: float = Field(default=1, ge=1, lt=2)
+    over_whole: int = Field(default=1, gt=0)
+    under_whole: int = Field(default=1, lt=2)
+    up_to_whole: int | None = Field(default=1, gt=0, le=2)
+    before_whole: int = Field(default=1, ge=0, lt=2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("over", 0, "0 is too small: choose more than 0"),
+        ("under", 2, "2 is too large: choose less than 2"),
+        ("up_to", 0, "0 is too small: choose more than 0 and at most 2"),
+        ("before", 2, "2 is too large: choose at least 1 and less than 2"),
+        ("over_whole", 0, "0 is too small: choose at least 1"),
+        ("under_whole", 2, "2 is too large: choose at most 1"),
+        ("up_to_whole", 0, "0 is too small: choose 1 to 2"),
+        ("before_whole", 2, "2 is too large: choose 0 to 1"),
+        ("before_whole", "x", "must be a whole number, not 'x': choose 0 to 1"),
+    ],
+)
+def test_open_and_closed_limits_are_told_as_they_are(field: str, value: Any, said: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Limits.model_validate({field: value})
+    assert say_fault(dict(wrong.value.errors()[0]), None, Limits) == said
+
+
+def test_where_the_type_is_not_known_an_open_end_stays_open() -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Limits.model_validate({"under": 2})
+    assert say_fault(dict(wrong.value.errors()[0])) == "2 is too large: choose less than 2"
 
 
 def test_no_kind_of_pydantics_errors_is_told_in_its_words() -> None:
@@ -173,3 +212,9 @@ def test_a_file_is_told_by_the_whole_path() -> None:
     with pytest.raises(ValidationError) as wrong:
         Everything.model_validate_json("{")
     assert say_first(wrong.value) == "it is not readable as JSON"
+    with pytest.raises(json.JSONDecodeError) as torn:
+        json.loads("{")
+    assert say_first(torn.value) == "it is not readable as JSON"
+    with pytest.raises(ValidationError) as wrong:
+        Everything.model_validate({"needed": 1, "odd": 1})
+    assert say_first(wrong.value) == "odd is not known here: leave it out"

@@ -159,7 +159,7 @@ CARD = {
         ("card.json", "{", "card.json is not JSON"),
         ("card.json", "[]", "holds a JSON list, not an object"),
         ("card.json", "{}", "is no card of an adapter: name is missing"),
-        ("card.json", json.dumps(CARD | {"extra": 1}), "extra is not a field of it"),
+        ("card.json", json.dumps(CARD | {"extra": 1}), "extra is not known here"),
         ("card.json", json.dumps(CARD | {"alpha": float("nan")}), "alpha must be a finite number, not nan"),
         ("card.json", json.dumps(CARD | {"name": "../up"}), "name: '../up' is not of the form"),
         ("card.json", b"\xff\xfe\x00", "cannot be read as text"),

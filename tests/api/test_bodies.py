@@ -126,6 +126,43 @@ def test_what_cannot_be_compared_is_told(fields: dict[str, Any], said: str) -> N
         read_comparison(json.dumps(fields).encode())
 
 
+@pytest.mark.parametrize(
+    ("compositions", "said"),
+    [
+        (
+            [5],
+            "compositions number 1 must be text or an object with names and values, not 5: give text such as "
+            "lyrics=0.6",
+        ),
+        (
+            ["base", {"int": "x"}],
+            "compositions number 2, int must be a number, not the text 'x': give text such as lyrics=0.6",
+        ),
+        (5, "compositions must be a list, not 5: choose one to eight"),
+        ([], "compositions is empty: choose one to eight"),
+    ],
+)
+def test_a_composition_that_is_none_is_told_once_with_what_to_give(compositions: Any, said: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        read_comparison(json.dumps({"compositions": compositions}).encode())
+    assert str(refused.value) == said and len(refused.value.faults) == 1
+
+
+def test_an_adapter_that_is_called_like_a_type_is_told() -> None:
+    for name in ("none", "int", "str", "constrained-str"):
+        with pytest.raises(RequestError, match=f"^composition: {name} must be a number, not the text 'x'"):
+            read_song(json.dumps({"composition": {name: "x"}}).encode())
+
+
+def test_a_format_that_is_none_is_told_once_with_all_there_are() -> None:
+    with pytest.raises(Problem) as refused:
+        read_export(b'{"composition": "folk", "format": "x"}')
+    [told] = refused.value.extra["errors"]
+    assert told["field"] == "format" and told["detail"] == (
+        "must be 'peft', 'diffusers', 'comfyui', 'original', 'full-diffusers' or 'full-original', not 'x'"
+    )
+
+
 #: Bodies of nearly 1 MiB of which each value is wrong, and limits they run into.
 HUGE = [
     (b'{"durations": [' + b",".join([b"{}"] * 300_000) + b"]}", 413, "10,000"),

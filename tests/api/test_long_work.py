@@ -35,6 +35,7 @@ def client(random_model: SongModel, tmp_path_factory: pytest.TempPathFactory) ->
     sources = Sources(songs, folder / "model")
     evaluations = Evaluations(songs, shelf, folder / "model")
     refits = Refits(songs, sources, shelf, folder / "model", Words)
+    evaluations.needed = lambda: refits.tables()
     app = build_app(songs, pages=False, sources=sources, evaluations=evaluations, refits=refits)
     with pytest.MonkeyPatch.context() as patch, TestClient(app, "http://localhost") as opened:
         patch.setattr("ui.evaluation_run.PROMPTS", plant_prompts(folder))
@@ -64,6 +65,10 @@ def test_an_evaluation_is_begun_watched_and_removed(client: TestClient) -> None:
     cell = {"genre": summary["source"]["genres"][0], "composition": "rock=1"}
     [song] = client.get(f"/v1/evidence/{done['id']}/cells", params=cell).json()["songs"]
     assert song["sound"] and song["maps"] and song["transcript"] == "hello"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Refits, "tables", lambda _: {done["id"]})
+        refused = client.delete(address)
+    assert refused.status_code == 409 and "a refit waits for the table" in refused.json()["detail"]
     assert client.delete(address).json() == {"id": done["id"], "state": "removed"}
     assert client.get(address).status_code == client.delete(address).status_code == 404
     assert client.get(f"/v1/evidence/{done['id']}").status_code == 404

@@ -105,10 +105,10 @@ def test_maps_are_the_same_among_others(singer: Singer) -> None:
     [
         ({"heads": [[6, 0]]}, "layer 6, head 0, and the model"),
         ({"heads": [[0, 4]]}, "heads 0 to 3"),
-        ({"heads": [[-1, 0]]}, "attention: heads, number 1, number 1: -1 is too small: choose 0 or more"),
+        ({"heads": [[-1, 0]]}, "attention: heads, number 1, number 1: -1 is too small: choose at least 0"),
         ({"heads": [[0, 0]] * 2000}, "attention: heads has 2000 entries, at most 1,024 are allowed"),
         ({"steps": "some"}, "attention: steps must be 'last' or 'all', not 'some'"),
-        ({"layers": [1]}, "not a field"),
+        ({"layers": [1]}, "attention: layers is not known here: leave it out"),
         (7, "attention must be an object with names and values, not 7"),
     ],
 )

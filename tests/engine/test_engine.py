@@ -75,6 +75,7 @@ def test_events_tell_what_is_sung_and_show_the_maps_asked_for(random_model: Song
         song = job.result(60)
         begun, *steps = (e for e in job.events.since() if e.kind in ("singing", "step"))
     assert begun.data["words"] == ["hello", "there"] and begun.data["heads"] == [[1, 2]] and begun.data["limit"] is None
+    assert begun.data["watched"] == 1
     assert begun.data["seconds"] == pytest.approx(song.seconds)
     assert [t["word"] for t in begun.data["tokens"] if t["kind"] == "word"] == [0] * 6 + [1] * 4
     assert [e.data for e in steps] == [{"step": 1, "steps": 2}, {"step": 2, "steps": 2}]

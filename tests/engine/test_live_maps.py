@@ -69,6 +69,14 @@ def test_moments_are_averaged_where_the_heads_alone_are_too_much() -> None:
     assert coarsen(frame, 250, 100) is frame
 
 
+def test_one_head_is_told_as_one() -> None:
+    for aligned, which in (({(8, 3)}, "1 head that follows the words"), (set(), "1 head")):
+        view = choose_view(EVERY, aligned, 16, 512, most=16 * 512)
+        assert view.limit is not None and view.limit.endswith(f"shown is {which}, of 384 that are watched")
+    several = choose_view(EVERY, FOLLOWING, 256, 512)
+    assert several.limit is not None and "; shown are 4 heads that follow" in several.limit
+
+
 def test_heads_that_nobody_knows_to_follow_the_words_are_the_first() -> None:
     view = choose_view(EVERY, {(99, 0)}, 256, 512)
     assert view.places == tuple(range(256)) and view.bins == LEAST_BINS

@@ -91,5 +91,5 @@ def test_a_broken_song_is_an_error_not_noise(random_model: SongModel, monkeypatc
 
 
 def test_too_long_for_the_model(random_model: SongModel) -> None:
-    with pytest.raises(RequestError, match=r"duration is 60 s .* at most 24 s"):
+    with pytest.raises(RequestError, match=r"duration: 60 s is too long: .* at most 24 s"):
         Singer(random_model).sing(SongRequest(duration=60))

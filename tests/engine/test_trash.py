@@ -290,6 +290,7 @@ def test_after_a_restart_songs_are_kept_for_what_is_left_of_their_time(tmp_path:
     assert not trash.restore("0000000b") and trash.restore("0000000c")
     clock.now += 7.5
     assert trash.restore("0000000d"), "one deleted in the future counts as just deleted"
+    trash.clear()
     assert left(tmp_path) == ["0000000c", "0000000d"]
 
 

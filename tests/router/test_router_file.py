@@ -96,7 +96,7 @@ def test_what_is_far_too_large_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("where", "value", "said"),
     [
-        ("more", 1, "more is not a field of it"),
+        ("more", 1, "more is not known here"),
         ("default", "c=1", "the default 'c=1' is none of the compositions"),
         ("compositions", ["base", "base", "b=1"], "compositions: .*each once"),
         ("compositions", ["base", "A b", "b=1"], "is no adapter name"),

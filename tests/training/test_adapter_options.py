@@ -130,7 +130,7 @@ def test_a_term_of_weight_zero_is_no_term() -> None:
         ({"sharpness_weight": math.nan}, "--sharpness-weight must be a finite number, not nan"),
         ({"sharpness_layers": ()}, "--sharpness-layers: it names no layer; leave it out for all"),
         ({"learning_rate": math.inf}, "--learning-rate must be a finite number, not inf"),
-        ({"dropout": 1.0}, "--dropout: 1 is too large: choose 0 to less than 1"),
+        ({"dropout": 1.0}, "--dropout: 1 is too large: choose at least 0 and less than 1"),
         ({"rank": 0, "steps": 0}, "--rank: 0 is .*; --steps: 0 is "),
         (
             {"variant": "nolyrics-asr", "sharpness": "mutual-information"},

@@ -90,11 +90,11 @@ def test_the_fingerprint_follows_words_captions_and_sounds_but_no_folder(tmp_pat
     [
         ({"audio": "../../etc/passwd"}, "leads out of the corpus"),
         ({"audio": "/etc/passwd"}, "leads out of the corpus"),
-        ({"sha256": "abc"}, "sha256 is wrong"),
-        ({"seconds": -1}, "seconds is wrong"),
-        ({"seconds": float("nan")}, "seconds is wrong"),
-        ({"text": "sing"}, "text is wrong"),
-        ({"words": [{"text": "", "start": 0, "end": 1}]}, r"words\.0\.text is wrong"),
+        ({"sha256": "abc"}, "sha256: 'abc' is not of the form"),
+        ({"seconds": -1}, "seconds: -1 is too small: choose more than 0$"),
+        ({"seconds": float("nan")}, "seconds must be a finite number"),
+        ({"text": "sing"}, "text is not known here: leave it out"),
+        ({"words": [{"text": "", "start": 0, "end": 1}]}, r"words\.0\.text is empty"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path: Path, change: dict[str, object], said: str) -> None:
@@ -119,7 +119,7 @@ def test_a_folder_without_corpus_says_how_to_make_one(tmp_path: Path) -> None:
         read_corpus(tmp_path)
     write(tmp_path, clip("a"))
     (tmp_path / ABOUT).write_text("{}", encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"corpus\.json: name is wrong"):
+    with pytest.raises(CorpusError, match=r"corpus\.json: name is missing"):
         read_corpus(tmp_path)
     (tmp_path / MANIFEST).write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CorpusError, match="cannot be read"):
@@ -130,7 +130,7 @@ def test_a_folder_without_corpus_says_how_to_make_one(tmp_path: Path) -> None:
     ("bad", "said"),
     [
         (clip("../../outside"), "leads out"),
-        (clip("a", words="river"), "words is wrong"),
+        (clip("a", words="river"), "words must be a list"),
         (clip("good"), "two clips are named 'good'"),
     ],
 )

@@ -30,7 +30,7 @@ from ui.errand_keeper import MOST_KEPT
 from ui.errands import CLOSED, Refused
 from ui.evaluation_records import RECORDS
 from ui.evaluation_run import Evaluation, _reword
-from ui.evaluations import EvaluationRequest, Evaluations, EvaluationStanding
+from ui.evaluations import EvaluationRequest, Evaluations, EvaluationStanding, TableNeeded
 from ui.songs import Songs
 from ui.sources import Sources
 
@@ -141,7 +141,7 @@ def test_one_that_is_cancelled_is_a_table_of_what_is_done_and_goes_on(planted: P
     judge.most = None
     stopped = finish(evaluations, begun.id)
     assert stopped.state == "cancelled" and 0 < stopped.heard < 4 and stopped.error is None
-    assert not evaluations.songs.engine._register.live(), "nothing is sung of it any more"
+    until(lambda: not evaluations.songs.engine._register.live())  # nothing is sung of it any more
     assert len(read_table(evaluations.folder / begun.id).songs) == stopped.heard
     heard = len(planted.judge.heard) if planted.judge else 0
     assert evaluations.start(stopped.request).id == begun.id
@@ -342,6 +342,30 @@ def test_of_too_many_those_go_that_ended_first_but_none_that_runs_or_is_fitted_t
     evaluations._settle(evaluations._known[names[5]])
     assert {one.id for one in evaluations.listed()} == {*names} - gone - {names[1]}
     assert sum(one.state == "done" for one in evaluations.listed()) == MOST_KEPT
+
+
+def test_one_whose_table_is_being_fitted_to_is_not_removed(planted: Planted) -> None:
+    evaluations = planted.open()
+    names = [plant_ended(evaluations.folder, number) for number in range(MOST_KEPT + 2)]
+    evaluations = planted.open()
+    begun, rename = set[str](), os.rename
+
+    def bury(*given: Path) -> None:
+        rename(*given)
+        begun.add(names[1])
+
+    evaluations.needed = lambda: begun
+    begun.add(names[0])
+    with pytest.raises(TableNeeded, match=f"a refit waits for the table of the evaluation {names[0]} or is being"):
+        evaluations.remove(names[0])
+    assert (evaluations.folder / names[0]).is_dir()
+    begun.clear()
+    with pytest.MonkeyPatch.context() as patch:  # a refit begins while the first of two is being deleted
+        patch.setattr(os, "rename", bury)
+        evaluations._settle(evaluations._known[names[-1]])
+    assert {one.id for one in evaluations.listed()} == {*names} - {names[0]}
+    begun.clear()
+    assert evaluations.remove(names[1]) == "removed" and not (evaluations.folder / names[1]).exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b"[]", b'{"id": 5}', b"[" * 100_000])

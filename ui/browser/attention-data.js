@@ -25,11 +25,11 @@ const SINK_SHARE = 0.5;
 const SINK_WORDS = 4;
 const MEANS = ["aligned", "all"];
 
-// The maps of one song. `frames`: step -> bits of [heads, bins, tokens], and sums over time [heads, tokens]; `limit`:
-// what the server leaves out of them while it sings, in words.
+// The maps of one song. `frames`: step -> bits of [heads, bins, tokens], and sums over time [heads, tokens]; `watched`:
+// how many heads are; `limit`: what the server leaves out of them while it sings, in words.
 export class Maps {
-  constructor({ words, tokens, heads, aligned = [], steps = 0, edges = null, seconds = 0, limit = null }) {
-    Object.assign(this, { words, tokens, heads, total: steps, edges, seconds, limit });
+  constructor({ words, tokens, heads, aligned = [], steps = 0, edges = null, seconds = 0, watched = heads.length, limit = null }) {
+    Object.assign(this, { words, tokens, heads, total: steps, edges, seconds, watched, limit });
     this.align(aligned);
     this.frames = new Map();
     this.rows = describeRows(words, tokens);

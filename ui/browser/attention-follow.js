@@ -1,5 +1,6 @@
 // Where maps come from: a song that is done, any address of the same JSON, or a song while it is sung.
 import { Maps } from "./attention-data.js";
+import { ask } from "./requests.js";
 import { hearSong } from "./streams.js";
 
 // What is to be said to whoever looks. `passing`: the song may still get maps.
@@ -16,25 +17,17 @@ const kept = new Map(); // address -> Maps, so that a page that is drawn anew sh
 export const addressOf = ({ song, src }) => src || `/v1/songs/${encodeURIComponent(song)}/attention?format=json`;
 export const keptMaps = (address) => kept.get(address);
 
-const ask = async (address, signal) => {
-  let answer;
-  try {
-    answer = await fetch(address, { signal, headers: { Accept: "application/json" } });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new Told("The server cannot be reached.");
-  }
-  if (!answer.ok) {
-    const problem = await answer.json().catch(() => ({}));
-    throw new Told(problem.detail ? sentence(problem.detail) : `The server answered ${answer.status}.`, answer.status);
-  }
-  return answer.json();
+const load = async (address, signal) => {
+  const { ok, status, data } = await ask("GET", address, undefined, signal);
+  if (ok) return data;
+  if (!status) throw new Told("The server cannot be reached.");
+  throw new Told(data.detail ? sentence(data.detail) : `The server answered ${status}.`, status);
 };
 
 // The maps at an address. Throws Told where there are none.
 export const loadMaps = async (address, signal) => {
   if (kept.has(address)) return kept.get(address);
-  const maps = Maps.stored(await ask(address, signal));
+  const maps = Maps.stored(await load(address, signal));
   if (!maps.words.length) throw new Told("This song has no words that attention could be on.");
   if (!maps.frames.size) throw new Told("No attention maps were kept of this song.");
   kept.set(address, maps);
@@ -44,7 +37,7 @@ export const loadMaps = async (address, signal) => {
 
 // The state of a song, and which maps it keeps: "none", "last" or "all".
 export const askSong = async (song, signal) => {
-  const standing = await ask(`/v1/songs/${encodeURIComponent(song)}`, signal);
+  const standing = await load(`/v1/songs/${encodeURIComponent(song)}`, signal);
   const wish = standing.request ? standing.request.attention : undefined;
   return { state: standing.state, keeps: wish === null ? "none" : (wish && wish.steps) || "last" };
 };

@@ -7,6 +7,14 @@ const [ACROSS, DOWN] = [96, 56]; // pixels of a small picture
 const MANY = 32; // heads that are not shown unasked
 const MOST_COLUMNS = 8;
 
+// What is shown, in words. `some`: not all of it follows the words.
+const nameHeads = ({ heads, watched }, some) => {
+  const one = heads.length === 1;
+  if (some && heads.length < watched) return `${heads.length} of the ${watched} heads that were watched`;
+  if (some) return one ? "The head that was watched" : `All ${heads.length} heads that were watched`;
+  return one ? "The head that follows the words" : `The ${heads.length} heads that follow the words`;
+};
+
 export class Heads {
   // `pick(choice)`: called with "layer,head".
   constructor(pick) {
@@ -59,7 +67,7 @@ export class Heads {
     this.grid.style.gridTemplateColumns = columns ? `repeat(${columns}, minmax(0, 130px))` : "";
     this.element.open = maps.heads.length <= MANY;
     const all = maps.aligned.length < maps.heads.length;
-    this.summary.textContent = all ? `All ${maps.heads.length} heads that were watched` : `The ${maps.heads.length} heads that follow the words`;
+    this.summary.textContent = nameHeads(maps, all);
     this.note.textContent = all || maps.limit
       ? "Press a head to see it large, again to go back. Framed: heads that follow the words."
       : "Press a head to see it large, again to go back. Only these were watched: to see the others, choose “All heads” in the form, below “Tempo, melody, guidance, attention”, and sing again.";

@@ -149,8 +149,9 @@ class AttentionMap extends AttentionElement {
     return undefined;
   }
 
+  // Not written anew where it is the same, for then it would be read out at every step.
   #say(text, alarming = false) {
-    this.said.textContent = text;
+    if (this.said.textContent !== text) this.said.textContent = text;
     this.said.setAttribute("role", alarming ? "alert" : "status");
   }
 

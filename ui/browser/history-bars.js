@@ -2,6 +2,7 @@
 // keeps the songs. Bars survive a reload of the page.
 
 import { make } from "./elements.js";
+import { ask } from "./requests.js";
 import { session } from "./storage.js";
 
 const KEPT = "choirmaster-deleted";
@@ -9,12 +10,8 @@ const AT_ONCE = 4;
 
 // The answer to a request, as { ok, status, told }; status 0 where there was none.
 const call = async (method, address) => {
-  try {
-    const answer = await fetch(address, { method, headers: { Accept: "application/json" } });
-    return { ok: answer.ok, status: answer.status, told: await answer.json().catch(() => ({})) };
-  } catch {
-    return { ok: false, status: 0, told: { detail: "the server does not answer: try again in a moment" } };
-  }
+  const { ok, status, data } = await ask(method, address);
+  return { ok, status, told: status ? data : { detail: "the server does not answer: try again in a moment" } };
 };
 
 // Call `work` for every one, some at a time; what it gave, in order.

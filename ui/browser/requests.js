@@ -1,4 +1,8 @@
 // The API asked from the page, and what it answers: data, or what is wrong, in sentences by field.
+
+// What is wrong with a request comes under the status 200, with its own inside (`api/quiet_problems.py`): for everything
+// else a browser would write an error into its console.
+const HEADERS = { Accept: "application/json", Prefer: "problems-as-200" };
 const SILENT = "The server does not answer: try again when it is back.";
 
 // Sentences by field of a problem; what no field is to blame for stands under "".
@@ -12,30 +16,31 @@ export const faultsOf = (problem) => {
   return faults;
 };
 
-const read = (status, text) => {
+const read = (answered, quiet, text) => {
   let data = {};
   try {
     data = JSON.parse(text);
   } catch {
     data = {}; // something between here and the server answered
   }
+  const status = quiet ? Number(data.status) || 500 : answered;
   const ok = status >= 200 && status < 300;
   return { ok, status, data, faults: ok ? {} : faultsOf(data) };
 };
 
 // Ask with JSON, or without a body. Never throws but where `signal` aborts it.
 export const ask = async (method, path, body, signal) => {
-  const options = { method, signal, cache: "no-store", headers: { Accept: "application/json" } };
+  const options = { method, signal, cache: "no-store", headers: { ...HEADERS } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
   }
   try {
     const answer = await fetch(path, options);
-    return read(answer.status, await answer.text());
+    return read(answer.status, answer.headers.has("Preference-Applied"), await answer.text());
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return read(0, "");
+    return read(0, false, "");
   }
 };
 
@@ -45,11 +50,13 @@ export const upload = (path, form, advance) => {
   const request = new XMLHttpRequest();
   const answer = new Promise((resolve) => {
     request.upload.onprogress = (event) => event.lengthComputable && advance(event.loaded / event.total);
-    request.onload = () => resolve(read(request.status, request.responseText));
-    request.onerror = () => resolve(read(0, ""));
+    const isQuiet = () => request.getResponseHeader("Preference-Applied") !== null;
+    request.onload = () => resolve(read(request.status, isQuiet(), request.responseText));
+    request.onerror = () => resolve(read(0, false, ""));
     request.onabort = () => resolve(null);
   });
   request.open("POST", path);
+  for (const [name, value] of Object.entries(HEADERS)) request.setRequestHeader(name, value);
   request.send(form);
   return { answer, cancel: () => request.abort() };
 };

@@ -1,5 +1,6 @@
 // `<run-progress data-address data-kind>`: a bar that follows a run of the server by itself, and tells the list that it
 // stands in when the run has ended ("run-ended"), so that only then the list is drawn anew.
+import { ask } from "./requests.js";
 import "./sing-again.js";
 
 const LOOK_EVERY = 1000; // milliseconds
@@ -39,13 +40,9 @@ class RunProgress extends HTMLElement {
     const seen = this.offsetParent !== null && !document.hidden; // nobody asks for what nobody sees
     if (this.asking || !seen) return;
     this.asking = true;
-    try {
-      const answer = await fetch(this.dataset.address, { headers: { Accept: "application/json" } });
-      if (answer.ok) this.show(await answer.json());
-      else if (answer.status === 404) this.end();
-    } catch {
-      // a server that restarts is told at the top of the page; this asks again
-    }
+    const { ok, status, data } = await ask("GET", this.dataset.address);
+    if (ok) this.show(data);
+    else if (status === 404) this.end(); // a server that restarts is told at the top of the page; this asks again
     this.asking = false;
   }
 

@@ -1,18 +1,15 @@
-import { make } from "./elements.js";
-import { hearSong } from "./streams.js";
-
 // `<sing-again data-request data-compositions data-measured>`: sings a measured song once more, from the same seed, and
 // shows it where it was asked for; or asks for a comparison of the same prompt and goes there.
 
+import { make } from "./elements.js";
+import { ask } from "./requests.js";
+import { hearSong } from "./streams.js";
+
 const post = async (address, body) => {
-  const answer = await fetch(address, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.detail || `the server answered ${answer.status}`);
-  return told;
+  const { ok, status, data } = await ask("POST", address, body);
+  if (!status) throw new Error("the server does not answer: try again when it is back");
+  if (!ok) throw new Error(data.detail || `the server answered ${status}`);
+  return data;
 };
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;

@@ -13,7 +13,7 @@ import gradio as gr
 
 from engine.errors import ChoirmasterError
 from ui import compare_form as forms
-from ui.compare_panes import ComparePanes, Seen, read_mode
+from ui.compare_panes import ComparePanes, Seen, is_outdated, lock_of, read_mode
 from ui.comparing import begin
 from ui.desk import QUICK, Desk
 from ui.form import PROPOSE_SEED, new_seed
@@ -79,10 +79,14 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
 
     def answer(opened: str, mode: str, seen: Seen) -> list[Any]:
         updates = panes.show(opened, read_mode(mode), seen)
-        seen["page"] = [opened, mode]
         going = panes.going(opened, seen)
         singing = any(song.going for song in songs.comparison(opened)) if opened else False
         return [opened, mode, gr.Timer(active=going), gr.Button(interactive=singing), *updates, seen]
+
+    def turn(opened: str, mode: str, seen: Seen, trouble: str = "") -> list[Any]:
+        """Somebody turned the page to a comparison, or to another mode of it."""
+        seen.update(page=[opened, mode], quiet=0, strays=0, trouble=trouble)
+        return answer(opened, mode, seen)
 
     def sing(seen: Seen, blind: bool, *values: Any) -> list[Any]:
         try:
@@ -90,39 +94,40 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
         except ChoirmasterError as error:
             faults = forms.show_faults(error, values)
             return [*faults, _open_more(faults), *[gr.skip()] * (len(told) + 1)]
-        seen = _turn(seen)
-        shown = answer(opened, "blind" if blind else "open", seen)
+        with lock_of(seen):
+            shown = turn(opened, "blind" if blind else "open", seen)
         return [*forms.show_no_faults(), gr.skip(), *shown, panes.latest(opened)]
 
     def look(opened: str, mode: str, seen: Seen) -> list[Any]:
-        # What the page knows is not sent back: meanwhile somebody may have opened another, or picked. Then this look is
-        # at what is no longer there, and must neither show it nor end the looking.
-        before, outdated = seen.get("ended"), [gr.skip()] * (len(listed) - 2)
-        if seen.get("page") != [opened, mode]:
-            return outdated
-        shown = answer(opened, mode, seen)[2:]
-        if seen.get("turned"):
-            return outdated
-        return [*shown, panes.latest(opened) if seen["ended"] != before else gr.skip()]
+        # What the page knows is not sent back: meanwhile somebody may have opened another.
+        with lock_of(seen):
+            if is_outdated(seen, opened, mode):
+                return [gr.skip()] * (len(listed) - 3)
+            before = seen.get("ended")
+            shown = answer(opened, mode, seen)[2:-1]
+            return [*shown, panes.latest(opened) if seen["ended"] != before else gr.skip()]
 
     def show(opened: str, mode: str, seen: Seen) -> list[Any]:
         panes.judge_again(opened)
-        return [*answer(opened, mode, _turn(seen)), panes.latest(opened)]
+        with lock_of(seen):
+            return [*turn(opened, mode, seen), panes.latest(opened)]
 
     def act(opened: str, mode: str, seen: Seen, event: gr.EventData) -> list[Any]:
-        kind, seen, filled = event._data.get("compare"), _turn(seen), [gr.skip()] * len(inputs)
-        if kind == "pick":
-            mode = panes.pick(opened, read_mode(mode), str(event._data.get("song", "")), seen)
-        elif kind in ("blind", "show"):
-            mode = "blind" if kind == "blind" else "revealed"
-        elif kind == "use":
-            filled = fill(opened, mode)
-        return [*filled, *answer(opened, mode, seen), panes.latest(opened)]
+        kind, filled = event._data.get("compare"), [gr.skip()] * len(inputs)
+        with lock_of(seen):
+            seen["trouble"] = ""
+            if kind == "pick":
+                mode = panes.pick(opened, read_mode(mode), str(event._data.get("song", "")), seen)
+            elif kind in ("blind", "show"):
+                mode = "blind" if kind == "blind" else "revealed"
+            elif kind == "use":
+                filled = fill(opened, mode)
+            return [*filled, *turn(opened, mode, seen, seen["trouble"]), panes.latest(opened)]
 
     def command(opened: str, mode: str, seen: Seen, event: gr.EventData) -> list[Any]:
         data, filled = event._data, [gr.skip()] * (len(inputs) + len(slots))
         if data.get("song"):
-            return [*fill_from(str(data["song"])), *answer(opened, mode, seen), gr.skip()]
+            return [*fill_from(str(data["song"])), *[gr.skip()] * len(listed)]
         if data.get("comparison"):
             opened, mode = str(data["comparison"])[:64], "blind" if data.get("blind") else "open"
         return [*filled, *show(opened, mode, seen)]
@@ -148,13 +153,13 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
         group = gr.CheckboxGroup(choices=choices, value=ticked)
         return [*forms.show_request(standing.request), group, blends, *forms.show_no_faults()]
 
-    def arrive(request: gr.Request) -> list[Any]:
+    def arrive(seen: Seen, request: gr.Request) -> list[Any]:
         opened = str(request.query_params.get("comparison", ""))[:64]
         mode = "blind" if request.query_params.get("blind") else "open"
         values = fill(opened, mode)
         if not panes.requests(opened):
             values[place] = gr.CheckboxGroup(choices=offered())
-        return [*values, *show(opened, mode, {})]
+        return [*values, *show(opened, mode, seen)]
 
     def refresh(opened: str, mode: str, seen: Seen, ticked: list[str]) -> list[Any]:
         choices = offered()
@@ -163,9 +168,11 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
         group = gr.CheckboxGroup(choices=choices)
         if there != ticked:
             group = gr.CheckboxGroup(choices=choices, value=there)
-        if not opened:
-            return [group, *[gr.skip()] * (len(told) - 2), panes.latest(opened)]
-        return [group, *answer(opened, mode, _turn(seen, str(seen.get("trouble", ""))))[2:], panes.latest(opened)]
+        with lock_of(seen):
+            if not opened or is_outdated(seen, opened, mode):
+                return [group, *[gr.skip()] * (len(listed) - 4), panes.latest(opened)]
+            seen["quiet"] = 0
+            return [group, *answer(opened, mode, seen)[2:-1], panes.latest(opened)]
 
     def remember(event: Any) -> None:
         event.then(None, [parts.opened, parts.mode], [], js=_REMEMBER)
@@ -174,7 +181,8 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
     asked = form.sing.click(sing, [parts.seen, form.blind, *inputs], [*slots, form.more, *listed], **QUICK)
     asked.then(None, [], [], js=_TO_FAULT)
     remember(asked)
-    parts.timer.tick(look, known, listed[2:], **QUICK)
+    looked = [*told[2:-1], parts.latest]
+    parts.timer.tick(look, known, looked, **QUICK)
     form.cancel.click(panes.cancel, [parts.opened], [], **QUICK)
     seed = inputs[forms.FIELDS.index("seed")]
     desk.page.load(None, [seed], [seed], js=PROPOSE_SEED, **QUICK)
@@ -183,19 +191,11 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
     acted.then(None, [], [], js=_ANSWERED)
     remember(acted)
     remember(desk.command.click(command, known, [*inputs, *slots, *listed], **QUICK))
-    desk.tab.select(refresh, [*known, inputs[place]], [inputs[place], *listed[2:]], **QUICK)
-    desk.page.load(arrive, [], [*inputs, *listed], **QUICK)
+    desk.tab.select(refresh, [*known, inputs[place]], [inputs[place], *looked], **QUICK)
+    desk.page.load(arrive, [parts.seen], [*inputs, *listed], **QUICK)
     for field, slot, empty in zip(inputs, slots, forms.show_no_faults(), strict=False):
         # In the browser: the answer to an earlier keystroke must not wipe what was told since.
         field.change(None, [], [slot], js=f"() => {json.dumps(empty)}", **QUICK)
-
-
-def _turn(seen: Seen, trouble: str = "") -> Seen:
-    """What was seen, for a page that somebody turns to something else; looks that are still under way learn of it."""
-    turned = {**seen, "trouble": trouble, "quiet": 0}
-    seen["turned"] = True
-    turned.pop("turned", None)
-    return turned
 
 
 def _open_more(faults: list[str]) -> Any:

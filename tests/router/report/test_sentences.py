@@ -82,6 +82,25 @@ def test_headroom_is_told_with_its_verdict_and_who_flatters() -> None:
     assert "two seeds" in say_headroom(replace(make_judged(INDEPENDENT, True), headroom=None))
 
 
+@pytest.mark.parametrize(
+    ("headroom", "said"),
+    [
+        (
+            Estimate(0.008, -0.01, 0.03),
+            "ahead of the best single composition by +0.8 points (95 % interval −1.0 to +3.0)",
+        ),
+        (
+            Estimate(-0.008, -0.03, 0.01),
+            "behind the best single composition by 0.8 points (95 % interval −1.0 to +3.0)",
+        ),
+        (Estimate(-0.008, None, None), "behind the best single composition by 0.8 points, "),
+        (Estimate(-0.0001, None, None), "ahead of the best single composition by 0.0 points, "),
+    ],
+)
+def test_an_oracle_that_does_worse_is_behind(headroom: Estimate, said: str) -> None:
+    assert f"would be {said}" in say_headroom(replace(make_judged(INDEPENDENT, False), headroom=headroom))
+
+
 def test_the_risk_tells_both_ends_and_counts_sure_gains() -> None:
     risk = make_findings().risk
     said = say_risk(risk[::-1])

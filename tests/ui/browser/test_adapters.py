@@ -50,13 +50,6 @@ def weights(site: Site, tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-def refusals(site: Site) -> Iterator[None]:
-    """Chromium writes every answer that is no success onto its console; here they are what is looked for."""
-    yield
-    site.troubles[:] = [trouble for trouble in site.troubles if "status of 4" not in trouble]
-
-
-@pytest.fixture
 def tidy(site: Site) -> Iterator[None]:
     """The shelf holds afterwards what it held before."""
     yield
@@ -187,7 +180,7 @@ BAD: dict[str, tuple[Callable[[bytes], dict[str, Any]], str, str]] = {
 }
 
 
-@pytest.mark.usefixtures("refusals", "tidy")
+@pytest.mark.usefixtures("tidy")
 def test_what_is_refused_is_told_beside_its_field_and_nothing_typed_is_lost(site: Site, weights: bytes) -> None:
     page = opened(site)
     for what, (change, field, said) in BAD.items():
@@ -312,7 +305,6 @@ def test_compression_tells_what_it_lost(site: Site) -> None:
     page.locator(".exports li").wait_for(state="detached")
 
 
-@pytest.mark.usefixtures("refusals")
 def test_what_cannot_be_exported_is_told_beside_its_field(site: Site) -> None:
     page = opened(site)
     page.locator(".more summary").click()

@@ -42,9 +42,8 @@ def ask(
 ) -> None:
     """Fill in the form and press Sing all. ``names`` as they are shown."""
     form = page.locator("#compare-form")
-    form.get_by_label("Style").fill("slow folk")
-    form.get_by_label("Lyrics").fill(lyrics)
-    form.get_by_label("Steps").fill("2")
+    for name, value in (("caption", "slow folk"), ("lyrics", lyrics), ("steps", "2")):
+        field(page, name).fill(value)
     for box in form.locator("#compare-compositions input").all():
         box.uncheck()
     for name in names:

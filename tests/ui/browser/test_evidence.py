@@ -310,8 +310,11 @@ def test_a_router_is_fitted_used_and_left_again(site: Evidence) -> None:
 def test_the_router_is_told_with_its_curve(site: Evidence) -> None:
     page = open_evidence(site)
     page.locator("#evidence-router .chart svg[role=img]").wait_for()
-    assert make_router_findings(kind="fit").signal in page.locator("#evidence-router").inner_text()
-    page.locator("#evidence-router details summary").click()
+    signal = page.locator("#evidence-router details", has_text=make_router_findings(kind="fit").signal).last
+    for details in (signal, page.locator("#evidence-router details:has(table)").last):
+        assert not details.locator(":scope > :not(summary)").first.is_visible()
+        details.locator("> summary").click()
+        details.locator(":scope > :not(summary)").first.wait_for()
     assert page.locator("#evidence-router tbody th", has_text="new seed").first.is_visible()
     assert page.locator("#evidence-router a[href='/v1/router/report']").count() == 1
 

@@ -178,6 +178,12 @@ def test_a_table_that_scrolls_says_on_which_side_there_is_more(site: Site) -> No
     page.wait_for_function("e => !e.dataset.more", arg=box.element_handle())
 
 
+#: As Gradio makes other content of what it shows: attributes that the server does not know go, and the others are set.
+PATCH = """all => all.forEach((e) => {
+    for (const name of e.getAttributeNames()) if (!["class", "data-first"].includes(name)) e.removeAttribute(name);
+    e.setAttribute("open", ""); })"""
+
+
 def test_a_phone_folds_what_was_measured_but_the_heat_map(site: Site) -> None:
     page = site.open("/?tab=evidence", viewport={"width": 375, "height": 800})
     page.locator("#evidence-heat .cell").first.wait_for()
@@ -190,10 +196,37 @@ def test_a_phone_folds_what_was_measured_but_the_heat_map(site: Site) -> None:
     page.get_by_role("region", name="Word errors by composition").wait_for()
     page.get_by_role("link", name="What the router knows").click()
     assert heads.evaluate_all(opened) == ["standings-title", "heat-title", "router-title"]
+    assert page.url.endswith("/?tab=evidence#router-title"), "the page is the same"
+    assert 0 <= page.locator("#router-title").evaluate("e => e.getBoundingClientRect().top") < 800
     # what Gradio does when other figures come
-    heads.evaluate_all("all => all.forEach((e) => e.setAttribute('open', ''))")
+    heads.evaluate_all(PATCH)
     page.wait_for_timeout(100)
     assert heads.evaluate_all(opened) == ["standings-title", "heat-title", "router-title"]
+    # what the browser does when it finds a word, which the next figures leave as it is
+    page.locator("details.folds:has(#wins-title)").evaluate("e => { e.open = true; }")
+    page.wait_for_timeout(100)
+    heads.evaluate_all(PATCH)
+    page.wait_for_timeout(100)
+    assert heads.evaluate_all(opened) == ["standings-title", "heat-title", "wins-title", "router-title"]
     page.set_viewport_size({"width": 1440, "height": 800})
     page.wait_for_timeout(100)
     assert len(heads.evaluate_all(opened)) == heads.count()
+
+
+def test_a_hint_within_a_heading_folds_nothing(site: Site) -> None:
+    page = site.open("/?tab=evidence")
+    page.locator("#evidence-heat .cell").first.wait_for()
+    details = page.locator("details.folds:has(#wins-title)")
+    mark = '<span id="why" tabindex="0" data-hint="Because.">?</span>'
+    details.locator("h3").evaluate("(e, mark) => e.insertAdjacentHTML('afterend', mark)", mark)
+    page.locator("#why").focus()
+    for key in ("Enter", " "):
+        page.keyboard.press(key)
+        page.wait_for_timeout(50)
+        assert details.evaluate("e => e.open"), key
+    page.locator("#why").click()
+    assert details.evaluate("e => e.open") and page.locator("#hint-bubble").inner_text() == "Because."
+    details.locator("> summary").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(50)
+    assert not details.evaluate("e => e.open"), "the heading itself still folds"
