@@ -202,7 +202,7 @@ def adapter_routes(shelf: AdapterStore, base: Base, base_name: str, work: Path) 
     def shelve(form: Form, folder: Path) -> AdapterAdded:
         for field, given in (("name", form.texts), ("weights", form.files)):
             if field not in given:
-                said = f"{field} is missing: send name and weights, and config, card and description if any"
+                said = f"{field} is missing or empty: send name and weights, and config, card and description if any"
                 raise blame(Problem(422, said), field)
         name, files = (
             form.texts["name"],

@@ -43,8 +43,8 @@ def explain_pick(picked: Candidate, default: Candidate, nearest: Neighbour | Non
     """Why not the default."""
     said = (
         f"With {say_composition(picked.name)} about {say_rate(picked.wer)} should go wrong, and "
-        f"{100 * default.wer:.0f} with {say_composition(default.name)}, the best over all songs; that it does better "
-        f"here has a chance of {say_share(picked.chance)}"
+        f"{100 * default.wer:.0f} with {say_composition(default.name)}, the best over all measured "
+        f"songs; that it does better here has a chance of {say_share(picked.chance)}"
     )
     return f"{said}{_compare_nearest(picked, default, nearest)}."
 
@@ -54,8 +54,8 @@ def explain_mix(mix: Candidate, measured: Candidate, default: Candidate) -> str:
     return (
         f"A mix sings, {say_composition(mix.name)}, each adapter by what it should gain here: about "
         f"{say_rate(measured.wer)} should go wrong, as with {say_composition(measured.name)}, the nearest to it that "
-        f"was measured, and {100 * default.wer:.0f} with {say_composition(default.name)}, the best over all songs; "
-        f"that it does better here has a chance of {say_share(measured.chance)}."
+        f"was measured, and {100 * default.wer:.0f} with {say_composition(default.name)}, the best over all "
+        f"measured songs; that it does better here has a chance of {say_share(measured.chance)}."
     )
 
 
@@ -76,11 +76,11 @@ def explain_abstention(best: Candidate | None, default: Candidate, confidence: f
     """Why the default: nothing is surely enough better. ``best``: what comes nearest to it, where anything does."""
     name = say_composition(default.name)
     if best is None or best.gain <= 0:
-        return f"Nothing at hand is expected to sing more of these words than {name}, the best over all songs."
+        return f"Nothing at hand is expected to sing more of these words than {name}, the best over all measured songs."
     return (
         f"{_capital(say_composition(best.name))} might do better here, but that has a chance of only "
         f"{say_share(best.chance)}, and {100 * confidence:.0f} % is asked for: so {name} sings, the best over all "
-        "songs."
+        "measured songs."
     )
 
 
@@ -89,7 +89,7 @@ def explain_unknown_ground(default: Candidate, share: float, prompts: int) -> st
     lonely = f"only {say_share(share)} of them stand" if share else "none of them stands"
     return (
         f"This is unlike all {prompts} measured prompts ({lonely} so far from the others), so "
-        f"{say_composition(default.name)} sings, the best over all songs."
+        f"{say_composition(default.name)} sings, the best over all measured songs."
     )
 
 
@@ -97,7 +97,7 @@ def explain_nothing_given(default: Candidate) -> str:
     """Why the default: there is no caption, no tag and no word."""
     return (
         f"Neither a caption nor words say what kind of song this is, so {say_composition(default.name)} sings, the "
-        "best over all songs."
+        "best over all measured songs."
     )
 
 
@@ -105,7 +105,7 @@ def explain_no_signal(default: Candidate) -> str:
     """Why the default: fitting found nothing to choose by."""
     return (
         f"Fitting found nothing in captions or lyrics that tells which composition a prompt needs, so "
-        f"{say_composition(default.name)} sings, the best over all songs."
+        f"{say_composition(default.name)} sings, the best over all measured songs."
     )
 
 
@@ -113,7 +113,7 @@ def explain_stand_in(stand_in: Candidate, default: Candidate) -> str:
     """Why neither the default nor anything surely better."""
     found = "the model as it is" if not stand_in.composition else "the best predicted of what is left"
     return (
-        f"The best over all songs, {say_composition(default.name)}, cannot sing ({default.reason}), so "
+        f"The best over all measured songs, {say_composition(default.name)}, cannot sing ({default.reason}), so "
         f"{say_composition(stand_in.name)} does, {found}."
     )
 

@@ -38,9 +38,9 @@ def test_shares_are_never_quite_all_or_nothing(share: float, said: str) -> None:
 def test_a_pick_names_both_rates_the_chance_and_the_nearest_song() -> None:
     said = reasons.explain_pick(PICK, BASE, NEAR)
     assert said == (
-        "With lyrics about 31 of 100 words should go wrong, and 45 with the base model, the best over all songs; that "
-        "it does better here has a chance of 92 %, as in the nearest measured song (folk, “a slow folk song”) it was "
-        "25 against 50."
+        "With lyrics about 31 of 100 words should go wrong, and 45 with the base model, the best over all measured "
+        "songs; that it does better here has a chance of 92 %, as in the nearest measured song (folk, “a slow folk "
+        "song”) it was 25 against 50."
     )
     against = replace(NEAR, wer={"base": 0.25, "lyrics=1": 0.5})
     assert ", although in the nearest measured song (folk" in reasons.explain_pick(PICK, BASE, against)
@@ -52,7 +52,7 @@ def test_an_abstention_names_what_came_nearest() -> None:
     said = reasons.explain_abstention(replace(PICK, chance=0.63), BASE, 0.8)
     assert said == (
         "Lyrics might do better here, but that has a chance of only 63 %, and 80 % is asked for: so the base model "
-        "sings, the best over all songs."
+        "sings, the best over all measured songs."
     )
     for worse in (None, replace(PICK, gain=-0.1)):
         assert reasons.explain_abstention(worse, BASE, 0.8).startswith("Nothing at hand is expected to sing more")
@@ -61,15 +61,15 @@ def test_an_abstention_names_what_came_nearest() -> None:
 def test_no_signal_claims_no_more_than_was_looked_at() -> None:
     assert reasons.explain_no_signal(BASE) == (
         "Fitting found nothing in captions or lyrics that tells which composition a prompt needs, so the base model "
-        "sings, the best over all songs."
+        "sings, the best over all measured songs."
     )
 
 
 def test_a_stand_in_says_for_whom_and_why() -> None:
     gone = replace(PICK, available=False, reason=reasons.missing("lyrics"))
     assert reasons.explain_stand_in(BASE, gone) == (
-        "The best over all songs, lyrics, cannot sing (the adapter lyrics is not on the shelf), so the base model "
-        "does, the model as it is."
+        "The best over all measured songs, lyrics, cannot sing (the adapter lyrics is not on the shelf), so the base "
+        "model does, the model as it is."
     )
     other = replace(PICK, name="nolyrics=1", composition={"nolyrics": 1.0})
     assert reasons.explain_stand_in(other, gone).endswith("so nolyrics does, the best predicted of what is left.")

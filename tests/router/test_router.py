@@ -149,7 +149,7 @@ def test_where_adapters_do_nothing_it_abstains() -> None:
     router = plant_router(table=plant_table(repaired=0.0), confidence=0.95)
     decision = router.route(QUIET)
     assert (decision.name, decision.why) == (decision.default, "abstained")
-    assert decision.abstained and "the best over all songs" in decision.reason
+    assert decision.abstained and "the best over all measured songs" in decision.reason
 
 
 @pytest.mark.parametrize("caption", ["zzz qqq xxx", "🎻🎸🔥", "悲伤的钢琴曲", "Ein frohes Lied"])
