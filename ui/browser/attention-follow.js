@@ -44,7 +44,7 @@ export const askSong = async (song, signal) => {
 
 // Layer and head of those that follow the words, in the model that sings here.
 let aligned = null;
-export const askAligned = async (signal) => (aligned ||= (await ask("/v1/presets", signal)).alignment_heads);
+export const askAligned = async (signal) => (aligned ||= (await load("/v1/presets", signal)).alignment_heads);
 
 // Follow a song while it is sung. `begun(maps)`; `stepped(step, steps, hasMap)`; `ended(kind, error)`, once.
 export const follow = (song, { begun, stepped, decoding, ended }, signal) => {

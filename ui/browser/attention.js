@@ -199,7 +199,7 @@ class AttentionMap extends AttentionElement {
   #offer() {
     const { maps } = this;
     const names = [...(maps.aligned.length ? ["aligned"] : []), ...(maps.aligned.length < maps.heads.length ? ["all"] : []), ...maps.heads.map(String)];
-    if (this.choices.childElementCount !== names.length || this.choices.lastChild?.value !== names.at(-1)) {
+    if ([...this.choices.options].map((option) => option.value).join(" ") !== names.join(" ")) {
       this.choices.replaceChildren(...names.map((name) => new Option(nameChoice(maps, name), name)));
     }
     this.choices.value = names.includes(this.choice) ? this.choice : names[0];

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from engine.live_maps import LiveView
-from engine.request import SongRequest
-from tests.ui.browser.planted_maps import ADD, ALL, LYRICS, SteppingSinger, open_bare
+from engine.request import AttentionWish, SongRequest
+from tests.ui.browser.planted_maps import ADD, LYRICS, SteppingSinger, open_bare
 from tests.ui.browser.site import MARKS, Site
 
 pytestmark = MARKS
@@ -18,10 +18,11 @@ def test_a_limit_is_said_once_and_of_heads_as_many_as_there_are(site: Site, monk
     singer = site.songs.engine.singer
     stepping = site.songs.engine.singer = SteppingSinger(singer.model, singer.shelf)
     view = LiveView((0, 1), 5, 16, 16, False)
+    wish = AttentionWish(steps="all", heads=((0, 0), (0, 1), (2, 0)))  # the first two follow no words
     monkeypatch.setattr("engine.generation.choose_view", lambda heads, *_: replace(view, watched=len(heads)))
     page = open_bare(site)
     try:
-        job = site.songs.submit(SongRequest(caption="folk", lyrics=LYRICS, seed=4, steps=4, attention=ALL))
+        job = site.songs.submit(SongRequest(caption="folk", lyrics=LYRICS, seed=4, steps=4, attention=wish))
         page.evaluate(ADD, f"<attention-map data-song='{job.id}' data-live='1'></attention-map>")
         said = page.locator(".am-said")
         said.get_by_text("Waiting for").wait_for()

@@ -39,7 +39,8 @@ document.addEventListener("attention-drawn", (event) => {
     const column = found.data.subarray(bin * rows, (bin + 1) * rows);
     return column.indexOf(Math.max(...column));
   });
-  window.drawn.push({ step: event.detail.step, sum: found.data.reduce((a, b) => a + b, 0), strongest });
+  const shown = event.target.querySelector("select").value;
+  window.drawn.push({ step: event.detail.step, shown, sum: found.data.reduce((a, b) => a + b, 0), strongest });
 }, true);"""
 
 
@@ -116,6 +117,7 @@ def test_a_first_song_from_zero(page: Any, url: str, tmp_path: Path) -> None:
     live = {one["step"]: one for one in page.evaluate("window.drawn")}
     assert len(live) >= 3 and max(live) == 12
     assert len({round(one["sum"], 3) for one in live.values()} | {str(one["strongest"]) for one in live.values()}) >= 3
+    assert {one["shown"] for one in live.values()} == {"aligned"}, "heads that follow the words, from the first step on"
     strongest = live[12]["strongest"]
     assert pd.Series(strongest).corr(pd.Series(range(len(strongest))), method="spearman") > 0.7, "it follows the words"
 
