@@ -256,7 +256,7 @@ def test_what_keeps_no_maps_is_said_plainly(site: Site) -> None:
     try:
         job = site.songs.submit(SongRequest(caption="folk", lyrics=LYRICS, seed=3, steps=4))
         page.evaluate(ADD, f"<attention-map data-song='{job.id}' data-live='1'></attention-map>")
-        said.get_by_text("Waiting for the song").wait_for()
+        said.get_by_text("Waiting for the").wait_for()
         site.songs.cancel(job.id)
         held.go.set()
         said.get_by_text("The song was cancelled").wait_for()
