@@ -184,9 +184,12 @@ def read_request(fields: Mapping[str, Any]) -> SongRequest:
     try:
         return SongRequest.model_validate(dict(fields))
     except ValidationError as error:
-        raise RequestError.of(
-            [find_fault(one, SongRequest) for one in join_tried(error.errors(), SongRequest)]
-        ) from None
+        raise RequestError.of(find_faults(error, SongRequest)) from None
+
+
+def find_faults(error: ValidationError, model: type[BaseModel], what: str = "a song request") -> list[Fault]:
+    """All that is wrong with fields of ``model``, of each place once; see :func:`find_fault`."""
+    return [find_fault(one, model, what) for one in join_tried(error.errors(), model)]
 
 
 def find_fault(error: Mapping[str, Any], model: type[BaseModel] | None = None, what: str = "a song request") -> Fault:

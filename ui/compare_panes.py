@@ -46,8 +46,6 @@ QUIET_LOOKS = 2
 #: at others since, ``lock``: held while any of it is read and written. One and the same for all of a session: its
 #: events run at the same time, and what one of them wrote must not be lost by another.
 Seen = dict[str, Any]
-
-
 #: Looks at another page than the session turned to, after which that is believed to be what the browser shows.
 _STRAYS = 4
 

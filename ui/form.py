@@ -6,7 +6,6 @@ for.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -170,12 +169,9 @@ def show_form(request: dict[str, Any]) -> list[Any]:
     return [*(str(request.get(name, "")) for name in FIELDS[:-2]), [], watch]
 
 
-#: In the browser: a seed for a form that has none.
+#: In the browser: a seed for a form that has none, and another one.
 PROPOSE_SEED = "(seed) => [window.choirmaster.proposeSeed(seed)]"
-
-
-def new_seed() -> str:
-    return str(secrets.randbelow(2**31))
+NEW_SEED = "() => [window.choirmaster.proposeSeed('')]"
 
 
 def with_steady_seed(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from adapters.composition import parse_composition
 from adapters.errors import AdapterError
 from engine.errors import Fault, RequestError
-from engine.request import find_fault
+from engine.request import find_faults
 from router.cascade import BUDGET, STOP_WER
 from router.retries import RETRY
 from ui.blends import Shelved, show_sliders, singable
@@ -152,7 +152,7 @@ def _read_options(found: dict[str, Any]) -> CascadeOptions:
             typed = found["stop_wer"].removesuffix("%").replace(",", ".").strip()
             found = {**found, "stop_wer": _Percent.model_validate({"stop_wer": typed}).stop_wer / 100}
     except ValidationError as error:
-        faults += [find_fault(one, _Percent) for one in error.errors()]
+        faults += find_faults(error, _Percent)
         found = {name: value for name, value in found.items() if name != "stop_wer"}
     try:
         options = CascadeOptions.read(found)

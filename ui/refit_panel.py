@@ -15,7 +15,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from engine.errors import RequestError
-from engine.request import find_fault
+from engine.request import find_faults
 from eval.report.formats import say_composition, say_count, say_points
 from ui.evaluation_panel import read_number
 from ui.evidence_choice import Chosen
@@ -86,7 +86,7 @@ def read_refit(chosen: Chosen | None, values: Sequence[Any]) -> RefitRequest:
     try:
         return RefitRequest.model_validate({"source": chosen.source.id, "judge": chosen.judge, **given})
     except ValidationError as error:
-        raise RequestError.of([find_fault(one, RefitRequest, "a refit") for one in error.errors()]) from None
+        raise RequestError.of(find_faults(error, RefitRequest, "a refit")) from None
 
 
 def show_evidence(chosen: Chosen | None) -> str:

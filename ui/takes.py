@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from adapters.field_faults import refuse_booleans
 from engine.errors import RequestError
-from engine.request import find_fault
+from engine.request import find_faults
 from engine.song_query import SongQuery
 from engine.songs import SongStore
 from router.cascade import BUDGET, MAX_BUDGET, STOP_WER, Wish, run_cascade
@@ -56,7 +56,7 @@ class CascadeOptions(BaseModel):
         try:
             return cls.model_validate(dict(given))
         except ValidationError as error:
-            raise RequestError.of([find_fault(one, cls) for one in error.errors()]) from None
+            raise RequestError.of(find_faults(error, cls)) from None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from engine.errors import RequestError
 from engine.planning import plan_song
 from engine.request import SongRequest, read_request
 from ui.examples import QUICK_PROMPTS
-from ui.form import FIELDS, live_line, new_seed, read_form, show_form, with_steady_seed
+from ui.form import FIELDS, live_line, read_form, show_form, with_steady_seed
 
 WATCHED = {"attention": {"steps": "all"}}
 
@@ -120,7 +120,7 @@ def test_no_words_are_an_instrumental() -> None:
 
 @pytest.mark.parametrize("prompt", QUICK_PROMPTS, ids=lambda p: p.name)
 def test_every_prompt_can_be_sung_and_is_understood(prompt: Any) -> None:
-    assert "read as" in line(caption=prompt.caption, lyrics=prompt.lyrics, seed=new_seed())
+    assert "read as" in line(caption=prompt.caption, lyrics=prompt.lyrics, seed="1482093311")
 
 
 def test_a_stored_request_fills_the_form_it_came_from() -> None:

@@ -65,7 +65,7 @@ class SingAgain extends HTMLElement {
       await begin();
     } catch (error) {
       if (this.dataset.request !== asked) return;
-      this.say(error instanceof TypeError ? "The server does not answer: try again in a moment." : error.message, "fault");
+      this.say(error.message, "fault");
     }
     if (this.dataset.request === asked) button.disabled = false;
   }

@@ -16,7 +16,7 @@ from ui import compare_form as forms
 from ui.compare_panes import ComparePanes, Seen, is_outdated, lock_of, read_mode
 from ui.comparing import begin
 from ui.desk import QUICK, Desk
-from ui.form import PROPOSE_SEED, new_seed
+from ui.form import NEW_SEED, PROPOSE_SEED
 from ui.songs import MAX_COMPARED
 
 #: Seconds between two looks at how the songs stand.
@@ -186,7 +186,7 @@ def _wire(desk: Desk, panes: ComparePanes, form: forms.CompareForm, parts: _Part
     form.cancel.click(panes.cancel, [parts.opened], [], **QUICK)
     seed = inputs[forms.FIELDS.index("seed")]
     desk.page.load(None, [seed], [seed], js=PROPOSE_SEED, **QUICK)
-    form.dice.click(new_seed, [], [seed], **QUICK)
+    form.dice.click(None, [], [seed], js=NEW_SEED, **QUICK)
     acted = parts.act.click(act, known, [*inputs, *listed], **QUICK)
     acted.then(None, [], [], js=_ANSWERED)
     remember(acted)

@@ -87,7 +87,7 @@ class _Singing:
         gr.Timer(LOOK_EVERY).tick(self.look, [opened, seen], self.shown, **QUICK)
         seed = self.inputs[forms.FIELDS.index("seed")]
         self.desk.page.load(None, [seed], [seed], js=forms.PROPOSE_SEED, **QUICK)
-        form.dice.click(forms.new_seed, [], [seed], **QUICK)
+        form.dice.click(None, [], [seed], js=forms.NEW_SEED, **QUICK)
         begun = [*self.inputs[:2], self.inputs[forms.FIELDS.index("tags")], self.trouble]
         for prompt, button in zip(QUICK_PROMPTS, form.prompts, strict=True):
             button.click(lambda p=prompt: _begin(p), [], begun, **QUICK)
